@@ -1,0 +1,80 @@
+//! Limits, timeouts and trust: plain values, each with its reason and default.
+
+use std::time::Duration;
+
+use crate::trust::Identity;
+
+/// Whom a session is held with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Anyone: the conversation is encrypted, but nobody is checked.
+    Open,
+}
+
+/// What a session or a listener is made with. There is no default: whom to trust must be said.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut config = ptp_core::Config::open();
+/// config.name = "Ana".to_owned();
+/// config.connect_timeout = Duration::from_secs(3);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Whom to hold the session with.
+    pub trust: Trust,
+    /// The own static key. `None` makes a new one for each session.
+    pub identity: Option<Identity>,
+    /// What the peer may show before this side's messages, at most 64 bytes; longer names are cut
+    /// at a character. Empty (the default): no name is sent. It travels encrypted.
+    pub name: String,
+    /// The largest message that is taken from the peer, in bytes: 16 MiB, because a message is
+    /// held in memory as a whole on both sides. At most 4 GiB.
+    pub max_message: u32,
+    /// How many bytes of messages each direction holds unacknowledged before `send` blocks:
+    /// 8 MiB, a round trip of 100 ms at 80 MB/s. A single message may overrun it.
+    pub window_bytes: u64,
+    /// How many messages each direction holds unacknowledged before `send` blocks: 65,536.
+    pub window_messages: u64,
+    /// How long `connect` tries in all, name resolution and handshake included: 10 s.
+    pub connect_timeout: Duration,
+    /// How long a caller has for its whole handshake with a listener: 10 s.
+    pub handshake_timeout: Duration,
+    /// Silence after which the peer is taken for dead: 45 s, as long as a phone's change of
+    /// network takes. The smaller of both sides' values holds; after a third of it the peer is
+    /// asked for a sign of life. At least 100 ms.
+    pub timeout: Duration,
+    /// How long dropping a session may take to deliver what was accepted and to say goodbye: 2 s,
+    /// because nobody expects `drop` to take longer.
+    pub linger: Duration,
+    /// How many sessions a listener holds at the same time; further callers are told `busy`:
+    /// 1,024. [`Session::listen`](crate::Session::listen) always holds one.
+    pub max_sessions: usize,
+    /// How many handshakes a listener has under way at the same time: 64. At the bound the oldest
+    /// gives way, because the newcomer may be the one that is waited for.
+    pub max_handshakes: usize,
+}
+
+impl Config {
+    /// Encrypted, with anyone.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            trust: Trust::Open,
+            identity: None,
+            name: String::new(),
+            max_message: 16 * 1024 * 1024,
+            window_bytes: 8 * 1024 * 1024,
+            window_messages: 65_536,
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(45),
+            linger: Duration::from_secs(2),
+            max_sessions: 1_024,
+            max_handshakes: 64,
+        }
+    }
+}

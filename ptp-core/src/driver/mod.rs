@@ -1,0 +1,250 @@
+//! The driver: carries bytes between a transport and the protocol machine, with two threads.
+//!
+//! ```text
+//!  Sender::send                                      reader thread: read() and open, unlocked
+//!    lock → Connection::accept → unlock                lock → Connection::handle_* → unlock
+//!    wake the writer only if it sleeps                 events.send(), unlocked
+//!  writer thread: wait for work                      application: session.events().recv()
+//!    lock → Connection::poll_transmit → unlock
+//!    seal, write(), unlocked
+//! ```
+//!
+//! The five laws that it keeps stand in docs/architecture.md. Locks are taken in one order:
+//! `out`, then `state`.
+
+pub(crate) mod establish;
+mod out;
+mod reader;
+mod writer;
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use crate::event::Event;
+use crate::protocol::Connection;
+use crate::transport::Hangup;
+use establish::Established;
+use out::Out;
+use reader::Reader;
+
+/// How long the line must have been quiet before a caller writes itself rather than wake the
+/// sleeping writer: in a burst the writer gathers more.
+const QUIET: Duration = Duration::from_micros(50);
+
+/// What the threads of a session share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// The writer sleeps here.
+    work: Condvar,
+    /// Those sleep here who wait for room, for acknowledgements or for the end.
+    progress: Condvar,
+    out: Mutex<Out>,
+    hangup: Box<dyn Hangup>,
+}
+
+/// What the lock protects. It is never held across I/O, a channel send or code of the application.
+pub(crate) struct State {
+    pub(crate) connection: Connection,
+    writer_asleep: bool,
+    /// Threads that sleep at `progress`.
+    waiting: usize,
+    /// Something arrived since a caller last wrote itself: probably this is the answer to it.
+    received_since_write: bool,
+    /// Sealed bytes are left that a caller could not write.
+    part_written: bool,
+    last_write: Instant,
+    write_error: Option<io::Error>,
+    /// This side no longer waits for the peer.
+    given_up: bool,
+    /// The reader has ended, and with it the session.
+    pub(crate) ended: bool,
+}
+
+/// A running session: its shared state, its events and its reader.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) events: Receiver<Event>,
+    pub(crate) reader: JoinHandle<()>,
+}
+
+/// Starts the two threads of a session.
+pub(crate) fn start(established: Established) -> io::Result<Running> {
+    let now = Instant::now();
+    let timeout = established.limits.timeout;
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            connection: Connection::new(&established.limits, now),
+            writer_asleep: false,
+            waiting: 0,
+            received_since_write: true,
+            part_written: false,
+            last_write: now,
+            write_error: None,
+            given_up: false,
+            ended: false,
+        }),
+        work: Condvar::new(),
+        progress: Condvar::new(),
+        out: Mutex::new(Out::new(established.sealer, established.writer, timeout)),
+        hangup: established.hangup,
+    });
+    let (events_in, events) = crossbeam_channel::unbounded();
+    let writer = {
+        let shared = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("ptp-writer".into())
+            .spawn(move || writer::run(&shared))?
+    };
+    let reader = Reader {
+        shared: Arc::clone(&shared),
+        inbound: established.inbound,
+        transport: established.reader,
+        events: events_in,
+        first: established.intake,
+    };
+    let spawned = thread::Builder::new()
+        .name("ptp-reader".into())
+        .spawn(move || reader.run(writer));
+    if spawned.is_err() {
+        shared.end();
+    }
+    Ok(Running {
+        shared,
+        events,
+        reader: spawned?,
+    })
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock would be a bug of ours; the machine's state is still the best
+        // knowledge there is of what was delivered.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for progress until `deadline`; with `None` until it comes.
+    pub(crate) fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = match deadline {
+            None => self
+                .progress
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                let waited = self.progress.wait_timeout(state, rest);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    /// Sees to it that what the machine now wants to send goes out. Takes the lock over.
+    pub(crate) fn transmit(&self, mut state: MutexGuard<'_, State>) {
+        // The answer to what arrived, or the first word after a silence, is worth a write of its
+        // own; whatever comes in a burst is gathered by the writer.
+        let direct = state.received_since_write
+            || (state.writer_asleep && state.last_write.elapsed() > QUIET);
+        if direct {
+            state.received_since_write = false;
+            drop(state);
+            self.write_directly();
+        } else {
+            self.wake_writer(state);
+        }
+    }
+
+    /// Wakes the writer if it sleeps and there is something to do.
+    fn wake_writer(&self, mut state: MutexGuard<'_, State>) {
+        let wake = state.writer_asleep && state.has_work();
+        if wake {
+            state.writer_asleep = false;
+        }
+        drop(state);
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
+    /// Writes what waits, as far as that goes without blocking.
+    fn write_directly(&self) {
+        let mut out = match self.out.try_lock() {
+            Ok(out) => out,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Whoever holds it looks again before it lets the writer sleep.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if !out.is_written() {
+            return;
+        }
+        self.lock()
+            .connection
+            .poll_transmit(out.chunks(), out::BUDGET);
+        let result = out.seal().and_then(|()| out.write_some());
+        let mut state = self.lock();
+        state.last_write = Instant::now();
+        state.part_written = !out.is_written();
+        drop(out);
+        match result {
+            Ok(()) => self.wake_writer(state),
+            Err(error) => self.fail(state, error),
+        }
+    }
+
+    /// Writing failed: the reader is to notice and to tell.
+    fn fail(&self, mut state: MutexGuard<'_, State>, error: io::Error) {
+        state.write_error.get_or_insert(error);
+        drop(state);
+        self.work.notify_one();
+        self.hangup.hang_up();
+    }
+
+    /// Says goodbye behind all that was accepted.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.connection.close();
+        self.progress.notify_all();
+        self.wake_writer(state);
+    }
+
+    /// As `close`, and the application takes nothing more.
+    pub(crate) fn abandon(&self) {
+        self.lock().connection.abandon();
+        self.close();
+    }
+
+    /// Ends the connection without waiting for the peer any longer.
+    pub(crate) fn give_up(&self) {
+        self.lock().given_up = true;
+        self.hangup.hang_up();
+    }
+
+    /// Wakes everybody: there is nothing to wait for any more.
+    fn end(&self) {
+        self.lock().ended = true;
+        self.hangup.hang_up();
+        self.work.notify_all();
+        self.progress.notify_all();
+    }
+}
+
+impl State {
+    /// Whether the writer has something to do.
+    fn has_work(&self) -> bool {
+        self.part_written || self.connection.wants_transmit() || self.is_over()
+    }
+
+    /// Whether the writer has nothing to do ever again.
+    fn is_over(&self) -> bool {
+        self.ended || self.write_error.is_some() || self.connection.is_finished()
+    }
+}

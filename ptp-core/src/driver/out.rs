@@ -1,0 +1,115 @@
+//! The outgoing direction: gathers frames, seals them into records and writes them.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::protocol::{MAX_PLAINTEXT, PREFIX, Sealer};
+use crate::transport::WriteHalf;
+
+/// How much goes into one write: enough that its cost vanishes, little enough for the cache.
+pub(super) const BUDGET: usize = 192 * 1024;
+
+/// The sealing half and the transport's writing half; a part-written batch stays here.
+pub(super) struct Out {
+    sealer: Sealer,
+    transport: Box<dyn WriteHalf>,
+    /// A peer that takes nothing for so long is dead.
+    timeout: Duration,
+    chunks: Vec<Bytes>,
+    sealed: Vec<u8>,
+    written: usize,
+}
+
+impl Out {
+    pub(super) fn new(sealer: Sealer, transport: Box<dyn WriteHalf>, timeout: Duration) -> Self {
+        Self {
+            sealer,
+            transport,
+            timeout,
+            chunks: Vec::new(),
+            sealed: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Whether all that was sealed is written.
+    pub(super) fn is_written(&self) -> bool {
+        self.written == self.sealed.len()
+    }
+
+    /// Where frames are put for the next `seal`.
+    pub(super) fn chunks(&mut self) -> &mut Vec<Bytes> {
+        &mut self.chunks
+    }
+
+    /// Seals the frames into records.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        let used_up = || io::Error::other("the numbers of records are used up");
+        self.sealed.clear();
+        self.written = 0;
+        let mut start = begin_record(&mut self.sealed);
+        for chunk in self.chunks.drain(..) {
+            let mut rest = &chunk[..];
+            while !rest.is_empty() {
+                let room = MAX_PLAINTEXT - (self.sealed.len() - start - PREFIX);
+                if room == 0 {
+                    self.sealer
+                        .seal(&mut self.sealed, start)
+                        .ok_or_else(used_up)?;
+                    start = begin_record(&mut self.sealed);
+                    continue;
+                }
+                let (now, later) = rest.split_at(rest.len().min(room));
+                self.sealed.extend_from_slice(now);
+                rest = later;
+            }
+        }
+        if self.sealed.len() == start + PREFIX {
+            self.sealed.truncate(start);
+            return Ok(());
+        }
+        self.sealer
+            .seal(&mut self.sealed, start)
+            .ok_or_else(used_up)
+    }
+
+    /// Writes what goes without waiting.
+    pub(super) fn write_some(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        while !self.is_written() {
+            match self.write_once(now) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(()),
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all, as long as the peer takes something.
+    pub(super) fn write_all(&mut self) -> io::Result<()> {
+        while !self.is_written() {
+            self.write_once(Instant::now() + self.timeout)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.transport.finish()
+    }
+
+    fn write_once(&mut self, deadline: Instant) -> io::Result<()> {
+        let rest = &self.sealed[self.written..];
+        self.written += self.transport.write(rest, deadline)?;
+        Ok(())
+    }
+}
+
+/// Leaves room for a record's length; returns where the record begins.
+fn begin_record(sealed: &mut Vec<u8>) -> usize {
+    let start = sealed.len();
+    sealed.extend_from_slice(&[0; PREFIX]);
+    start
+}

@@ -1,0 +1,224 @@
+//! One error type an operation.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::protocol::Violation;
+use crate::trust::IdentityError;
+
+/// How far a connection had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Looking up the name.
+    Resolve,
+    /// Reaching the address.
+    Connect,
+    /// Waiting for the other side's first line.
+    Hello,
+    /// Agreeing on keys.
+    Handshake,
+    /// Waiting to be let in.
+    Welcome,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Resolve => "looking up the name",
+            Self::Connect => "connecting",
+            Self::Hello => "waiting for its first line",
+            Self::Handshake => "agreeing on keys",
+            Self::Welcome => "waiting to be let in",
+        })
+    }
+}
+
+/// Why no session came about. A normal end of a session is no error but an event.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is not of the form `HOST:PORT`.
+    #[error("{0:?} is not an address: write HOST:PORT")]
+    Address(String),
+    /// The name could not be looked up.
+    #[error("the name {host} is not known: {cause}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Nobody listens there, or it can't be reached.
+    #[error("{address} can't be reached: {cause}")]
+    Unreachable {
+        /// The address that was tried last.
+        address: SocketAddr,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The time was up.
+    #[error("timed out while {0}")]
+    TimedOut(Stage),
+    /// The other side ended the connection.
+    #[error("the other side closed the connection while this one was {0}")]
+    Closed(Stage),
+    /// The connection broke.
+    #[error("the connection broke while {stage}: {cause}")]
+    Io {
+        /// How far it had come.
+        stage: Stage,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The other side is there, and is not PTP.
+    #[error("the other side is not PTP: it answered {0}")]
+    NotPtp(&'static str),
+    /// The other side speaks no version, or no ciphers, that this one does.
+    #[error("the other side speaks another version of PTP")]
+    Version,
+    /// The other side has too much to do.
+    #[error("the other side has too many callers at the moment")]
+    Overloaded,
+    /// The other side is in a conversation.
+    #[error("the other side is busy with somebody else")]
+    Busy,
+    /// The other side does not let this one in.
+    #[error("the other side refused: {0}")]
+    Refused(String),
+    /// The other side broke the protocol.
+    #[error("the other side broke the protocol: {0}")]
+    Protocol(#[from] Violation),
+    /// No key could be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The system gave no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(io::Error),
+    /// The listener was closed.
+    #[error("the listener was closed")]
+    ListenerClosed,
+    /// No address to listen at.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// Why a listener could not be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address is not of the form `ADDRESS:PORT`, or names no address of this machine.
+    #[error("{address:?} is not an address to listen at: {cause}")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The address can't be used: in use, not allowed, not of this machine.
+    #[error("{address} can't be listened at: {cause}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// No key could be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The system gave no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Why a message was not accepted; it is handed back.
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError<P> {
+    /// The session is closing or has ended.
+    #[error("the session has ended")]
+    Disconnected(P),
+    /// The message is larger than the peer takes.
+    #[error("the message is larger than the {limit} bytes that the peer takes")]
+    TooLarge {
+        /// The message.
+        message: P,
+        /// The peer's limit, in bytes.
+        limit: u64,
+    },
+}
+
+/// Why a message was not accepted at once, or in time; it is handed back.
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TrySendError<P> {
+    /// As much as may be is on the way, and the peer's application has not taken it.
+    #[error("the peer has not yet taken what was sent before")]
+    Full(P),
+    /// The session is closing or has ended.
+    #[error("the session has ended")]
+    Disconnected(P),
+    /// The message is larger than the peer takes.
+    #[error("the message is larger than the {limit} bytes that the peer takes")]
+    TooLarge {
+        /// The message.
+        message: P,
+        /// The peer's limit, in bytes.
+        limit: u64,
+    },
+}
+
+impl<P> SendError<P> {
+    /// The message that was not accepted.
+    pub fn into_inner(self) -> P {
+        match self {
+            Self::Disconnected(message) | Self::TooLarge { message, .. } => message,
+        }
+    }
+}
+
+impl<P> TrySendError<P> {
+    /// The message that was not accepted.
+    pub fn into_inner(self) -> P {
+        match self {
+            Self::Full(message) | Self::Disconnected(message) | Self::TooLarge { message, .. } => {
+                message
+            }
+        }
+    }
+}
+
+// Without the message: `Debug` is for logs, and `P` need not have it.
+impl<P> fmt::Debug for SendError<P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Disconnected(_) => "Disconnected(..)",
+            Self::TooLarge { .. } => "TooLarge { .. }",
+        })
+    }
+}
+
+impl<P> fmt::Debug for TrySendError<P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+            Self::TooLarge { .. } => "TooLarge { .. }",
+        })
+    }
+}
+
+/// Why it is not known that the peer's application took everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// It has not yet.
+    #[error("the peer has not taken everything in time")]
+    TimedOut,
+    /// The session ended before.
+    #[error("the session ended before the peer had taken everything")]
+    Disconnected,
+}

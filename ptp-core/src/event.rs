@@ -1,0 +1,81 @@
+//! What a session tells its application.
+
+use std::fmt;
+
+use crate::protocol::Message;
+
+/// What happened in a session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A message arrived. Taking it from the channel acknowledges it to its sender.
+    Received(Message),
+    /// The session ended. Comes exactly once, last; then the channel closes.
+    Disconnected(Box<End>),
+}
+
+/// How a session ended, and what of the messages sent was not delivered.
+///
+/// Nothing is dropped in silence: each message that `send` accepted was either taken by the peer's
+/// application, or stands in one of the two lists.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct End {
+    /// Why it ended.
+    pub reason: Reason,
+    /// What led to it, for a person to read; empty where the reason says all.
+    pub cause: String,
+    /// Messages that were surely not delivered, in order.
+    pub unsent: Vec<Message>,
+    /// Messages that perhaps were not delivered: they went out, and no acknowledgement came back.
+    pub unconfirmed: Vec<Message>,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The peer closed the session.
+    ClosedByPeer,
+    /// This side closed it.
+    ClosedHere,
+    /// Nothing came from the peer for the agreed time.
+    TimedOut,
+    /// The connection broke or ended without a goodbye.
+    Reset,
+    /// One side broke the protocol; `cause` says how.
+    Protocol,
+    /// The peer came back and began anew.
+    Replaced,
+}
+
+impl Reason {
+    /// Whether the session ended as one of its sides wanted, rather than being lost.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::ClosedByPeer | Self::ClosedHere)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::ClosedByPeer => "closed by the peer",
+            Self::ClosedHere => "closed here",
+            Self::TimedOut => "the peer did not answer in time",
+            Self::Reset => "the connection broke",
+            Self::Protocol => "the protocol was broken",
+            Self::Replaced => "the peer began anew",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_two_words() {
+        assert_eq!(size_of::<Event>(), 16);
+    }
+}

@@ -1,0 +1,70 @@
+//! Encrypted messages between two programs, both ways at once, nothing lost.
+//!
+//! A [`Session`] is a conversation with one peer. It comes from [`Session::connect`], from
+//! [`Session::listen`] or a [`Listener`], or from [`Session::over`] any transport. Messages go out
+//! through a [`Sender`], and everything that happens comes in through a
+//! [`crossbeam_channel::Receiver`] of [`Event`]s.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ptp_core::{Config, Event, Listener, Session};
+//!
+//! let listener = Listener::bind("127.0.0.1:0", &Config::open())?;
+//! let address = listener.local_addr()?.to_string();
+//! let ana = Session::connect(&address, &Config::open())?;
+//! let ben = listener.accept()?;
+//!
+//! ana.sender().send("hi")?;
+//! let Ok(Event::Received(message)) = ben.events().recv() else {
+//!     panic!("no message");
+//! };
+//! assert_eq!(message, "hi");
+//!
+//! let closing = std::thread::spawn(move || ana.close(Duration::from_secs(5)));
+//! let Ok(Event::Disconnected(end)) = ben.events().recv() else {
+//!     panic!("no goodbye");
+//! };
+//! assert!(end.unsent.is_empty() && end.unconfirmed.is_empty());
+//! assert!(closing.join().expect("no panic").is_delivered());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything is synchronous: two threads a session carry the bytes, and no runtime is needed.
+//! What `send` accepted is delivered once and in order, or handed back in [`End`].
+
+mod config;
+mod connect;
+mod driver;
+mod error;
+mod event;
+mod listener;
+mod protocol;
+mod sender;
+mod session;
+pub mod transport;
+mod trust;
+
+pub use config::{Config, Trust};
+pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
+pub use event::{End, Event, Reason};
+pub use listener::Listener;
+pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
+pub use sender::Sender;
+pub use session::{CloseReport, Peer, Role, Session, Stats};
+pub use trust::{Identity, IdentityError, PublicKey};
+
+/// A dialling and a listening session over memory, for examples in this documentation.
+#[doc(hidden)]
+#[must_use]
+#[expect(clippy::panic, reason = "only examples call it")]
+pub fn doctest_pair() -> (Session, Session) {
+    let (left, right) = transport::duplex(64 * 1024);
+    let listening =
+        std::thread::spawn(move || Session::over(right, Role::Listener, &Config::open()));
+    let dialler = Session::over(left, Role::Dialler, &Config::open());
+    match (dialler, listening.join()) {
+        (Ok(dialler), Ok(Ok(listener))) => (dialler, listener),
+        _ => panic!("no session over memory"),
+    }
+}

@@ -1,0 +1,406 @@
+//! Delivery: what was accepted and is not yet acknowledged, and what was received and is not yet
+//! taken.
+//!
+//! Numbers are implicit: the first message of a direction is 1, and the connection keeps order.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::error::Violation;
+use super::frame::{self, Credit, MAX_PART, kind};
+use super::message::{Assembly, Message, MessageId, MessageKind, Payload};
+
+/// Payloads of this size and more are kept as they are; smaller ones are copied next to each
+/// other, which costs less than to keep track of them.
+const COPY_BELOW: usize = 16 * 1024;
+/// Frames are cut into chunks of about this size, so that acknowledged ones can be let go.
+const CHUNK: usize = 64 * 1024;
+
+/// Frames that are kept until the last message in them is acknowledged.
+#[derive(Debug)]
+struct Chunk {
+    frames: Bytes,
+    /// The number of the last message that ends in this chunk or before it.
+    ends: u64,
+    /// The number of the last message that has a byte in this chunk or before it.
+    touches: u64,
+    /// Bytes of messages in it.
+    bytes: usize,
+    /// The time that is in force where it begins.
+    sent_ms: u64,
+}
+
+/// The sending side's window. Nothing is ever evicted: where it is full, nothing is accepted.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    limits: Credit,
+    granted: Credit,
+    chunks: VecDeque<Chunk>,
+    /// How many of the chunks went to the network.
+    pulled: usize,
+    /// Frames that are not yet cut into a chunk.
+    open: Vec<u8>,
+    open_bytes: usize,
+    open_sent_ms: u64,
+    sent_ms: u64,
+    /// How long the last chunk was: a guess at the next.
+    last_chunk: usize,
+    held: u64,
+    accepted: Credit,
+    acked: u64,
+}
+
+impl Outbound {
+    /// `limits` is what this side keeps at the most, `granted` what the peer lets it send.
+    pub(crate) fn new(limits: Credit, granted: Credit) -> Self {
+        Self {
+            limits,
+            granted,
+            chunks: VecDeque::new(),
+            pulled: 0,
+            open: Vec::new(),
+            open_bytes: 0,
+            open_sent_ms: 0,
+            sent_ms: 0,
+            last_chunk: 0,
+            held: 0,
+            accepted: Credit::default(),
+            acked: 0,
+        }
+    }
+
+    /// Whether a message may begin. It may overrun the bytes by its own size, or a message larger
+    /// than the window could never pass.
+    pub(crate) fn has_room(&self) -> bool {
+        self.accepted.messages - self.acked < self.limits.messages
+            && self.held < self.limits.bytes
+            && self.accepted.messages < self.granted.messages
+            && self.accepted.bytes < self.granted.bytes
+    }
+
+    /// Whether the next message begins a chunk and should bear the time.
+    pub(crate) fn wants_time(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Takes a message over and numbers it. The caller has asked `has_room`.
+    pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
+        let (kind, length) = (payload.kind(), payload.as_bytes().len());
+        if let Some(now) = unix_ms {
+            self.begin_chunk(length.min(COPY_BELOW), now);
+        }
+        self.accepted.messages += 1;
+        self.accepted.bytes += length as u64;
+        self.held += length as u64;
+        if length < COPY_BELOW {
+            frame::put_header(&mut self.open, kind.frame(), length);
+            self.open.extend_from_slice(payload.as_bytes());
+            self.open_bytes += length;
+            if self.open.len() >= CHUNK {
+                self.cut(self.accepted.messages, self.accepted.messages);
+            }
+        } else {
+            self.accept_whole(kind, payload.into_bytes());
+        }
+        MessageId(self.accepted.messages)
+    }
+
+    fn begin_chunk(&mut self, length: usize, now: u64) {
+        // Under load one chunk is as long as the one before it: allocate that at once.
+        let guess = self.last_chunk.clamp(length + 32, CHUNK + COPY_BELOW);
+        self.open = Vec::with_capacity(guess);
+        self.open_sent_ms = self.sent_ms;
+        if now != self.sent_ms {
+            self.sent_ms = now;
+            frame::put_time(&mut self.open, now);
+        }
+    }
+
+    /// A large message goes as it is, in parts, with headers between them.
+    fn accept_whole(&mut self, kind: MessageKind, mut body: Bytes) {
+        let number = self.accepted.messages;
+        while body.len() > MAX_PART {
+            frame::put_header(&mut self.open, kind::PART, MAX_PART);
+            self.cut(number - 1, number);
+            self.push(body.split_to(MAX_PART), number - 1);
+        }
+        frame::put_header(&mut self.open, kind.frame(), body.len());
+        self.cut(number - 1, number);
+        self.push(body, number);
+    }
+
+    /// Makes a chunk of the open frames, if there are any.
+    fn cut(&mut self, ends: u64, touches: u64) {
+        if self.open.is_empty() {
+            return;
+        }
+        self.last_chunk = self.open.len();
+        self.chunks.push_back(Chunk {
+            frames: std::mem::take(&mut self.open).into(),
+            ends,
+            touches,
+            bytes: std::mem::take(&mut self.open_bytes),
+            sent_ms: self.open_sent_ms,
+        });
+    }
+
+    /// Adds a body, or a part of one, of the message that was accepted last.
+    fn push(&mut self, body: Bytes, ends: u64) {
+        self.chunks.push_back(Chunk {
+            bytes: body.len(),
+            frames: body,
+            ends,
+            touches: self.accepted.messages,
+            sent_ms: self.sent_ms,
+        });
+    }
+
+    pub(crate) fn has_unpulled(&self) -> bool {
+        self.pulled < self.chunks.len() || !self.open.is_empty()
+    }
+
+    /// Appends chunks that wait to `out`, until it holds `budget` bytes or nothing waits.
+    pub(crate) fn pull(&mut self, out: &mut Vec<Bytes>, budget: usize) {
+        let mut bytes = 0;
+        while bytes < budget {
+            if self.pulled == self.chunks.len() {
+                self.cut(self.accepted.messages, self.accepted.messages);
+            }
+            let Some(chunk) = self.chunks.get(self.pulled) else {
+                return;
+            };
+            bytes += chunk.frames.len();
+            out.push(chunk.frames.clone());
+            self.pulled += 1;
+        }
+    }
+
+    /// The peer's application took all up to `messages`, and more may be sent.
+    pub(crate) fn handle_ack(&mut self, messages: u64, granted: Credit) -> Result<(), Violation> {
+        let sent = match self.pulled.checked_sub(1) {
+            Some(last) => self.chunks[last].ends,
+            None => self.acked,
+        };
+        if messages > sent {
+            return Err(Violation::NeverSent(messages));
+        }
+        self.granted = granted;
+        self.acked = messages;
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.touches <= messages) {
+            self.held -= chunk.bytes as u64;
+            self.pulled -= 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted.messages
+    }
+
+    pub(crate) fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// The end: what was never given whole to the network, and what was but is not acknowledged.
+    pub(crate) fn finish(&mut self) -> (Vec<Message>, Vec<Message>) {
+        self.cut(self.accepted.messages, self.accepted.messages);
+        let (mut unsent, mut unconfirmed) = (Vec::new(), Vec::new());
+        let mut frames = KeptFrames::default();
+        for (place, chunk) in std::mem::take(&mut self.chunks).iter().enumerate() {
+            let messages = frames.read(chunk);
+            let first = chunk.ends + 1 - messages.len() as u64;
+            let list = if place < self.pulled {
+                &mut unconfirmed
+            } else {
+                &mut unsent
+            };
+            list.extend(
+                (first..)
+                    .zip(messages)
+                    .filter(|(number, _)| *number > self.acked)
+                    .map(|(number, kept)| kept.message(number)),
+            );
+        }
+        self.pulled = 0;
+        (unsent, unconfirmed)
+    }
+}
+
+/// Reads back frames that this side wrote itself.
+#[derive(Default)]
+struct KeptFrames {
+    /// A header whose body is the next chunk.
+    pending: Option<frame::Header>,
+    sent_ms: u64,
+    assembly: Assembly,
+}
+
+/// A whole message that was kept.
+struct Kept {
+    kind: MessageKind,
+    sent_ms: u64,
+    body: Assembly,
+}
+
+impl Kept {
+    fn message(mut self, number: u64) -> Message {
+        self.body.finish(self.kind, number, self.sent_ms)
+    }
+}
+
+impl KeptFrames {
+    /// The messages that end in `chunk`.
+    fn read(&mut self, chunk: &Chunk) -> Vec<Kept> {
+        let mut messages = Vec::new();
+        let mut frames = &chunk.frames[..];
+        self.sent_ms = chunk.sent_ms;
+        loop {
+            let header = match (self.pending.take(), frame::header(frames)) {
+                (Some(header), _) => header,
+                (None, Ok(Some(header))) => {
+                    frames = &frames[header.header..];
+                    header
+                }
+                (None, _) => return messages,
+            };
+            let Some((body, rest)) = frames.split_at_checked(header.body) else {
+                self.pending = Some(header);
+                return messages;
+            };
+            frames = rest;
+            messages.extend(self.read_body(header.kind, body));
+        }
+    }
+
+    fn read_body(&mut self, frame: u8, body: &[u8]) -> Option<Kept> {
+        let kind = match frame {
+            kind::TEXT => MessageKind::Text,
+            kind::BINARY => MessageKind::Binary,
+            kind::TIME => {
+                self.sent_ms = frame::take_time(body).unwrap_or(self.sent_ms);
+                return None;
+            }
+            _ => {
+                self.assembly.extend(body);
+                return None;
+            }
+        };
+        self.assembly.extend(body);
+        Some(Kept {
+            kind,
+            sent_ms: self.sent_ms,
+            body: std::mem::take(&mut self.assembly),
+        })
+    }
+}
+
+/// The receiving side's account: what was handed to the application, what it took, and what the
+/// peer was told of it.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    window: Credit,
+    received: Credit,
+    taken: Credit,
+    /// Taken messages that the peer was told of, and the credit that it was given.
+    told: u64,
+    granted: Credit,
+    /// Where reads ended: how many bytes belong to how many messages.
+    checkpoints: VecDeque<Credit>,
+}
+
+impl Receipts {
+    pub(crate) fn new(window: Credit) -> Self {
+        Self {
+            window,
+            received: Credit::default(),
+            taken: Credit::default(),
+            told: 0,
+            granted: window,
+            checkpoints: VecDeque::new(),
+        }
+    }
+
+    /// Counts what one read brought, in all since the session began.
+    pub(crate) fn handle_received(
+        &mut self,
+        received: Credit,
+        last_began: Credit,
+    ) -> Result<(), Violation> {
+        let began =
+            received.bytes > self.received.bytes || received.messages > self.received.messages;
+        if began
+            && (last_began.messages >= self.granted.messages
+                || last_began.bytes >= self.granted.bytes)
+        {
+            return Err(Violation::BeyondCredit);
+        }
+        if received.messages > self.received.messages {
+            self.checkpoint(received);
+        }
+        self.received = received;
+        Ok(())
+    }
+
+    /// Remembers a point, or moves the last one if it lies close: there are at most about 128.
+    fn checkpoint(&mut self, at: Credit) {
+        let before = self.checkpoints.iter().nth_back(1).unwrap_or(&self.taken);
+        let close = at.messages - before.messages < self.window.messages / 64
+            && at.bytes - before.bytes < self.window.bytes / 64;
+        match self.checkpoints.back_mut() {
+            Some(last) if close => *last = at,
+            _ => self.checkpoints.push_back(at),
+        }
+    }
+
+    /// The application has taken all but `waiting` of the messages. Returns whether it took any
+    /// since the last call.
+    pub(crate) fn handle_waiting(&mut self, waiting: u64) -> bool {
+        let taken = self.received.messages - waiting;
+        if taken == self.taken.messages {
+            return false;
+        }
+        self.taken.messages = taken;
+        while let Some(at) = self.checkpoints.pop_front_if(|at| at.messages <= taken) {
+            self.taken.bytes = at.bytes;
+        }
+        true
+    }
+
+    /// Whether enough was taken that the peer should know at once.
+    pub(crate) fn is_ack_due(&self) -> bool {
+        self.taken.messages - self.told >= self.window.messages.div_ceil(4)
+            || self.grant().bytes - self.granted.bytes >= self.window.bytes.div_ceil(4)
+    }
+
+    /// Whether the peer may not send until it hears from us.
+    pub(crate) fn is_credit_used_up(&self) -> bool {
+        self.received.messages >= self.granted.messages || self.received.bytes >= self.granted.bytes
+    }
+
+    pub(crate) fn all_taken(&self) -> bool {
+        self.taken.messages == self.received.messages
+    }
+
+    pub(crate) fn all_told(&self) -> bool {
+        self.told == self.taken.messages
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.messages
+    }
+
+    /// What an acknowledgement says now; the peer is taken to know it from here on.
+    pub(crate) fn acknowledge(&mut self) -> (u64, Credit) {
+        self.told = self.taken.messages;
+        self.granted = self.grant();
+        (self.told, self.granted)
+    }
+
+    fn grant(&self) -> Credit {
+        Credit {
+            messages: self.taken.messages.saturating_add(self.window.messages),
+            bytes: self.taken.bytes.saturating_add(self.window.bytes),
+        }
+    }
+}

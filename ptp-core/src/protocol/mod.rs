@@ -1,0 +1,34 @@
+//! The protocol: no I/O, no thread, no clock. Bytes and `now` go in, bytes and events come out.
+//!
+//! ```text
+//! hello ──→ handshake ──→ Keys ─┬─→ Sealer ──────────────────────────────→ records out
+//!                               └─→ Inbound(Opener): records in ──→ Intake, messages
+//!                                          Connection: what is held, due and agreed
+//! ```
+//!
+//! A connection is a [`Connection`] (shared, small, under the driver's lock), an [`Inbound`] (the
+//! reader's alone) and a [`Sealer`] (the writer's alone). docs/protocol.md is the specification.
+
+mod connection;
+mod delivery;
+mod error;
+mod frame;
+mod handshake;
+mod hello;
+mod inbound;
+mod message;
+mod record;
+mod timer;
+mod varint;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connection::{ClosedBy, Connection, Limits};
+pub use error::Violation;
+pub(crate) use frame::{Control, Credit, MAX_NAME, Opening, Refusal};
+pub(crate) use handshake::{Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets};
+pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
+pub(crate) use inbound::{Greeting, Inbound, Intake};
+pub use message::{Message, MessageId, MessageKind, Payload};
+pub(crate) use record::{MAX_PLAINTEXT, PREFIX, Sealer};

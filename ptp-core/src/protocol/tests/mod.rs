@@ -1,0 +1,3 @@
+//! The machine without I/O: two sides, a fake clock, and bytes carried by hand.
+
+mod vectors;

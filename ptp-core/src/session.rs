@@ -1,0 +1,317 @@
+//! A conversation with one peer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::config::Config;
+use crate::connect;
+use crate::driver::establish::{self, Established};
+use crate::driver::{self, Running, Shared};
+use crate::error::ConnectError;
+use crate::event::{End, Event};
+use crate::listener::{Listener, Slot};
+use crate::protocol::Message;
+use crate::sender::Sender;
+use crate::transport::Transport;
+use crate::trust::{Identity, PublicKey};
+
+/// Which side of the handshake to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Speaks first.
+    Dialler,
+    /// Answers.
+    Listener,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    name: String,
+    public_key: PublicKey,
+    address: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// What the peer calls itself; empty if it says nothing. Nobody has checked it, and it may
+    /// hold any character: escape it before you show it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The static key that the peer has proved to hold.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// Where it is; `None` over a transport without addresses.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+/// How a session does.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The last measured round trip; `None` until a first ping was answered.
+    pub round_trip: Option<Duration>,
+    /// Messages that were accepted for sending.
+    pub sent: u64,
+    /// Of those, the ones that the peer's application has not yet taken, as far as is known.
+    pub unacknowledged: u64,
+    /// Messages that the own application has taken.
+    pub taken: u64,
+}
+
+/// What became of a session that was closed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Messages of the peer that were still waiting to be taken. They are acknowledged.
+    pub unread: Vec<Message>,
+    /// How it ended. `None` if a clone of the event channel took the last event.
+    pub end: Option<Box<End>>,
+}
+
+impl CloseReport {
+    /// Whether every message that was sent is known to have been taken by the peer's application.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.end
+            .as_ref()
+            .is_some_and(|end| end.unsent.is_empty() && end.unconfirmed.is_empty())
+    }
+}
+
+/// A conversation with one peer. Holding one means that it was established: the peer has proved
+/// that it holds its key, and both sides have agreed to talk.
+///
+/// Dropping a session closes it: what was accepted is delivered and goodbye is said, for at most
+/// [`Config::linger`]; messages that the application has not taken stay unacknowledged.
+pub struct Session {
+    shared: Arc<Shared>,
+    events: Receiver<Event>,
+    reader: Option<JoinHandle<()>>,
+    peer: Peer,
+    local_key: PublicKey,
+    handshake_hash: [u8; 32],
+    linger: Duration,
+    slot: Option<Slot>,
+    /// `Session::listen` goes on telling callers that it is busy.
+    listener: Option<Listener>,
+}
+
+impl Session {
+    /// Connects to the listener at `address`, `"HOST:PORT"`, where HOST is a name, an IPv4 address
+    /// or an IPv6 address in brackets. Every address of a name is tried. Returns when the peer has
+    /// let this side in, after [`Config::connect_timeout`] at the latest.
+    ///
+    /// # Errors
+    /// Says which [`Stage`](crate::Stage) failed, and why.
+    pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
+        let deadline = Instant::now() + config.connect_timeout;
+        let stream = connect::connect(address, deadline)?;
+        Self::establish(stream, Role::Dialler, config, deadline)
+    }
+
+    /// Listens at `address` and waits, without limit, for the first peer. While the session lasts,
+    /// further callers are told that it is busy. For a limit, or for more than one session, use a
+    /// [`Listener`]; `address` is as there.
+    ///
+    /// # Errors
+    /// If the address can't be used.
+    pub fn listen(address: &str, config: &Config) -> Result<Self, ConnectError> {
+        let mut config = config.clone();
+        config.max_sessions = 1;
+        let listener = Listener::bind(address, &config)?;
+        let mut session = listener.accept()?;
+        session.listener = Some(listener);
+        Ok(session)
+    }
+
+    /// Holds the session over any transport; one side dials, the other listens.
+    ///
+    /// # Errors
+    /// Says which [`Stage`](crate::Stage) failed, and why.
+    pub fn over(
+        transport: impl Transport,
+        role: Role,
+        config: &Config,
+    ) -> Result<Self, ConnectError> {
+        let limit = match role {
+            Role::Dialler => config.connect_timeout,
+            Role::Listener => config.handshake_timeout,
+        };
+        Self::establish(transport, role, config, Instant::now() + limit)
+    }
+
+    fn establish(
+        transport: impl Transport,
+        role: Role,
+        config: &Config,
+        deadline: Instant,
+    ) -> Result<Self, ConnectError> {
+        let identity = match &config.identity {
+            Some(identity) => identity.clone(),
+            None => Identity::generate()?,
+        };
+        let halves = transport.split().map_err(|cause| ConnectError::Io {
+            stage: crate::Stage::Connect,
+            cause,
+        })?;
+        let established = match role {
+            Role::Dialler => establish::dial(halves, config, &identity, deadline),
+            Role::Listener => establish::answer(halves, config, &identity, deadline, |_| Ok(())),
+        }?;
+        Self::start(established, config, &identity)
+    }
+
+    pub(crate) fn start(
+        established: Established,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Self, ConnectError> {
+        let peer = Peer {
+            name: established.peer_name.clone(),
+            public_key: established.peer_key,
+            address: established.address,
+        };
+        let handshake_hash = established.handshake_hash;
+        let Running {
+            shared,
+            events,
+            reader,
+        } = driver::start(established).map_err(ConnectError::Thread)?;
+        Ok(Self {
+            shared,
+            events,
+            reader: Some(reader),
+            peer,
+            local_key: identity.public_key(),
+            handshake_hash,
+            linger: config.linger,
+            slot: None,
+            listener: None,
+        })
+    }
+
+    /// Counts among its listener's sessions for as long as it is held.
+    pub(crate) fn hold(&mut self, slot: Option<Slot>) {
+        self.slot = slot;
+    }
+
+    /// What happens in the session, in order: messages, and last [`Event::Disconnected`]. Clones
+    /// of the receiver share the one stream.
+    ///
+    /// A message counts as delivered when it is taken from here, so leave messages in the channel
+    /// until you can deal with them: the peer's `send` blocks meanwhile, and nothing is lost.
+    #[must_use]
+    pub fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// A handle for sending.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::new(Arc::clone(&self.shared))
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The own static key, as the peer sees it.
+    #[must_use]
+    pub fn local_key(&self) -> PublicKey {
+        self.local_key
+    }
+
+    /// 32 bytes that both sides of this connection share and no other connection has (the Noise
+    /// handshake hash): what a protocol of the application's own can be bound to it with. Not
+    /// secret.
+    #[must_use]
+    pub fn channel_binding(&self) -> [u8; 32] {
+        self.handshake_hash
+    }
+
+    /// How the session does.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.shared.lock();
+        let (sent, acked) = state.connection.sent_and_acked();
+        Stats {
+            round_trip: state.connection.round_trip(),
+            sent,
+            unacknowledged: sent - acked,
+            taken: state.connection.taken(),
+        }
+    }
+
+    /// Says that nothing more will be sent, and returns at once: what was accepted is delivered,
+    /// the peer is told, and [`Event::Disconnected`] comes when both sides are done. Until then
+    /// messages of the peer go on arriving.
+    pub fn finish(&self) {
+        self.shared.close();
+    }
+
+    /// Closes the session: what was accepted is delivered, both sides say goodbye, and what the
+    /// peer sent until then is returned. Takes at most about `timeout` plus a second; what the
+    /// peer had not acknowledged by then stands in the report.
+    pub fn close(mut self, timeout: Duration) -> CloseReport {
+        let deadline = Instant::now() + timeout;
+        self.shared.close();
+        let mut report = CloseReport {
+            unread: Vec::new(),
+            end: None,
+        };
+        loop {
+            match self.events.recv_deadline(deadline) {
+                Ok(Event::Received(message)) => report.unread.push(message),
+                Ok(Event::Disconnected(end)) => report.end = Some(end),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return report,
+            }
+        }
+        self.shared.give_up();
+        // The reader ends now, and with it the channel.
+        for event in &self.events {
+            match event {
+                Event::Received(message) => report.unread.push(message),
+                Event::Disconnected(end) => report.end = Some(end),
+            }
+        }
+        self.join();
+        report
+    }
+
+    fn join(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // It panics only by a bug of ours, and has then told so itself.
+            let _ = reader.join();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.abandon();
+        let deadline = Instant::now() + self.linger;
+        let mut state = self.shared.lock();
+        while !state.ended && Instant::now() < deadline {
+            state = self.shared.wait(state, Some(deadline));
+        }
+        drop(state);
+        self.shared.give_up();
+        self.join();
+    }
+}

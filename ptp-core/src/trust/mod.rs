@@ -1,0 +1,5 @@
+//! Who is who: keys and their fingerprints.
+
+mod identity;
+
+pub use identity::{Identity, IdentityError, PublicKey};
