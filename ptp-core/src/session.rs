@@ -244,6 +244,12 @@ impl Session {
         self.handshake_hash
     }
 
+    /// The largest message that the peer takes, in bytes.
+    #[must_use]
+    pub fn max_message(&self) -> u64 {
+        self.shared.lock().connection.max_message()
+    }
+
     /// How the session does.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -262,6 +268,12 @@ impl Session {
     /// messages of the peer go on arriving.
     pub fn finish(&self) {
         self.shared.close();
+    }
+
+    /// Ends the session without waiting for the peer: [`Event::Disconnected`] comes at once, and
+    /// says what is not known to be delivered.
+    pub fn abort(&self) {
+        self.shared.give_up();
     }
 
     /// Closes the session: what was accepted is delivered, both sides say goodbye, and what the

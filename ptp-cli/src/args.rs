@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The port that is used where none is given.
+pub(crate) const DEFAULT_PORT: u16 = 5000;
+
+/// Two computers talk: what is typed on one appears on the other, both ways at once, encrypted,
+/// and nothing is lost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ptp",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(after_help = "\
+Examples:
+  ptp server                       wait for somebody on port 5000
+  ptp client alice.lan             talk to them
+  printf 'done\\n' | ptp client alice.lan 7000
+                                   deliver one line and leave
+
+Type 'quit' or 'exit' to disconnect. In this version anyone who reaches the port is let in.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Wait for somebody
+    #[command(after_help = "\
+Examples:
+  ptp server                       port 5000, all addresses, IPv4 and IPv6
+  ptp server 0                     any free port; it is printed
+  ptp server 7000 --bind 10.0.0.5  one address only
+  ptp server < answers.txt > questions.txt
+
+Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the port can't be had;
+5 the connection was lost, or something was not delivered.")]
+    Server {
+        /// The port; 0 is any free one
+        #[arg(default_value_t = DEFAULT_PORT)]
+        port: u16,
+        /// The address to listen at [default: all, IPv4 and IPv6]
+        #[arg(long, value_name = "ADDR")]
+        bind: Option<String>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Go to somebody who waits
+    #[command(after_help = "\
+Examples:
+  ptp client alice.lan             port 5000
+  ptp client 192.168.1.5 7000      another port
+  ptp client ::1 --name Ben        IPv6; they see `Ben:` before your lines
+  tar c . | base64 | ptp client alice.lan
+
+Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the other side can't be
+reached, is busy or is not PTP; 4 it refused; 5 the connection was lost, or
+something was not delivered.")]
+    Client {
+        /// A name, an IPv4 or an IPv6 address
+        host: String,
+        /// The port
+        #[arg(default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+impl Command {
+    pub(crate) fn options(&self) -> &Options {
+        match self {
+            Self::Server { options, .. } | Self::Client { options, .. } => options,
+        }
+    }
+
+    /// Whether the end of input means to deliver everything and leave.
+    pub(crate) fn leaves_at_eof(&self) -> bool {
+        let options = self.options();
+        options.quit_on_eof || (matches!(self, Self::Client { .. }) && !options.stay)
+    }
+}
+
+/// What both commands take.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// What the other side shows before your lines
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) name: String,
+    /// How long to try to connect; a server gives each caller so long
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// How long to wait for a lost peer to come back (this version does not wait)
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) resume: Option<Duration>,
+    /// At the end of input stay until the other side leaves (a server does so anyway)
+    #[arg(long, overrides_with = "quit_on_eof")]
+    pub(crate) stay: bool,
+    /// At the end of input deliver everything and leave (a client does so anyway)
+    #[arg(long, overrides_with = "stay")]
+    pub(crate) quit_on_eof: bool,
+    /// Send every line as it is, `quit` and `exit` too
+    #[arg(long)]
+    pub(crate) verbatim: bool,
+    /// Log on stderr; -vv logs more
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// Reads a number of seconds, at most a year: more is a typing error.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const YEAR: f64 = 365.0 * 86_400.0;
+    match text.parse::<f64>() {
+        Ok(number) if (0.0..=YEAR).contains(&number) => Ok(Duration::from_secs_f64(number)),
+        _ => Err("write a number of seconds, such as 10 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_what_they_say() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["", "-1", "x", "NaN", "1e99"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

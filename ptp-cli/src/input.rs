@@ -1,0 +1,92 @@
+//! Standard input in a pipe: every line is a message.
+
+use std::io::{BufRead, BufReader, Read};
+
+use ptp_core::{SendError, Sender};
+
+use crate::exit::Exit;
+use crate::render;
+
+/// Read in pieces of the size that a pipe holds.
+const PIECE: usize = 64 * 1024;
+
+/// How the input ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There is no more.
+    Eof,
+    /// The word to leave.
+    Quit,
+    /// It could not be sent: what to say, and how to exit.
+    Trouble(String, Exit),
+}
+
+/// Sends every line of `input`, and tells `report` once how it ended, and behind `quit` a second
+/// time if more came. `limit` is the largest message that the other side takes.
+pub(crate) fn forward(
+    input: impl Read,
+    sender: &Sender,
+    limit: u64,
+    verbatim: bool,
+    mut report: impl FnMut(End),
+) {
+    let mut input = BufReader::with_capacity(PIECE, input);
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        line.clear();
+        // Two more: a newline, and what shows that the line is too long.
+        match (&mut input)
+            .take(limit.saturating_add(2))
+            .read_until(b'\n', &mut line)
+        {
+            Ok(0) => return report(End::Eof),
+            Ok(_) => {}
+            Err(error) => {
+                let trouble = render::unreadable(number - 1, &error);
+                return report(End::Trouble(trouble, Exit::Unexpected));
+            }
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        if !verbatim && is_quit(&line) {
+            report(End::Quit);
+            if matches!(input.fill_buf(), Ok(more) if !more.is_empty()) {
+                report(End::Trouble(
+                    render::INPUT_BEHIND_QUIT.into(),
+                    Exit::Unexpected,
+                ));
+            }
+            return;
+        }
+        if let Err(trouble) = send(sender, &line, number) {
+            return report(trouble);
+        }
+    }
+}
+
+/// Sends a line as text, or as bytes if it is not UTF-8.
+fn send(sender: &Sender, line: &[u8], number: u64) -> Result<(), End> {
+    let sent = match str::from_utf8(line) {
+        Ok(text) => sender.send(text).map(drop).map_err(|error| limit(&error)),
+        Err(_) => sender.send(line).map(drop).map_err(|error| limit(&error)),
+    };
+    sent.map_err(|limit| match limit {
+        Some(limit) => End::Trouble(render::too_large(number, limit), Exit::Unexpected),
+        None => End::Trouble(render::INPUT_LEFT.into(), Exit::Undelivered),
+    })
+}
+
+/// The limit that a message exceeded; `None` if the session has ended.
+fn limit<P>(error: &SendError<P>) -> Option<u64> {
+    match error {
+        SendError::TooLarge { limit, .. } => Some(*limit),
+        _ => None,
+    }
+}
+
+/// Whether a line is one of the words that disconnect, in any case.
+pub(crate) fn is_quit(line: &[u8]) -> bool {
+    let word = line.trim_ascii();
+    word.eq_ignore_ascii_case(b"quit") || word.eq_ignore_ascii_case(b"exit")
+}

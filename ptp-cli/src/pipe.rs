@@ -1,0 +1,187 @@
+//! A conversation in a pipe: standard output carries received messages and nothing else.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, select};
+use ptp_core::{Event, Message, Session};
+
+use crate::args::{Command, Options};
+use crate::exit::{self, Exit};
+use crate::input::{self, End};
+use crate::open::{self, Opened};
+use crate::{render, signals};
+
+/// How long what was accepted may take to be delivered after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the main thread may then take to notice.
+const STUCK: Duration = Duration::from_secs(1);
+/// How long input that was already there may take to be noticed when the other side has left.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+
+/// Holds the conversation that `command` asks for; returns how to exit.
+pub(crate) fn run(command: &Command) -> Exit {
+    static SESSION: OnceLock<Weak<Session>> = OnceLock::new();
+    if let Err(error) = signals::watch(|signal| leave(SESSION.get(), signal)) {
+        log::warn!("signals can't be watched: {error}");
+    }
+    let say = |line: &str| {
+        if !line.is_empty() {
+            complain(line);
+        }
+    };
+    let Opened { session, listener } = match open::open(command, &say) {
+        Ok(opened) => opened,
+        Err((text, exit)) => {
+            complain(&text);
+            return exit;
+        }
+    };
+    // Set once: this is the only place.
+    let _ = SESSION.set(Arc::downgrade(&session));
+    let input = match read_input(&session, command.options()) {
+        Ok(input) => input,
+        Err(error) => {
+            complain(&format!("[ERROR] The input can't be read: {error}"));
+            return Exit::Unexpected;
+        }
+    };
+    let exit = converse(session, &input, command.leaves_at_eof());
+    drop(listener);
+    exit
+}
+
+/// One line on standard error, in one write.
+fn complain(line: &str) {
+    // Nobody is left who could be told of a closed standard error.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// A signal came: says goodbye and delivers, within a bound.
+fn leave(session: Option<&Weak<Session>>, signal: i32) {
+    let Some(session) = session else {
+        exit::exit_by_signal(signal);
+    };
+    // Gone if the conversation is over; then the program is about to end by itself.
+    let Some(session) = session.upgrade() else {
+        return;
+    };
+    // The main thread ends the program as soon as the session has ended.
+    session.finish();
+    thread::sleep(GRACE);
+    session.abort();
+    thread::sleep(STUCK);
+    // It could not: nobody reads its standard output.
+    exit::exit(match session.stats().unacknowledged {
+        0 => Exit::Fine,
+        _ => Exit::Undelivered,
+    })
+}
+
+fn read_input(session: &Arc<Session>, options: &Options) -> io::Result<Receiver<End>> {
+    let (report, reports) = crossbeam_channel::unbounded();
+    let (sender, limit) = (session.sender(), session.max_message());
+    let verbatim = options.verbatim;
+    thread::Builder::new().name("input".into()).spawn(move || {
+        input::forward(io::stdin().lock(), &sender, limit, verbatim, |end| {
+            // Nobody listens any more if the conversation is over.
+            let _ = report.send(end);
+        });
+    })?;
+    Ok(reports)
+}
+
+fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -> Exit {
+    let mut output = Output::new();
+    let mut trouble = None;
+    let mut input_open = true;
+    let closed = crossbeam_channel::never();
+    loop {
+        let reports = if input_open { input } else { &closed };
+        let event = select! {
+            recv(session.events()) -> event => event,
+            recv(reports) -> report => {
+                match report {
+                    Ok(End::Eof) if leaves_at_eof => session.finish(),
+                    Ok(End::Eof) => {}
+                    Ok(End::Quit) => session.finish(),
+                    Ok(End::Trouble(text, exit)) => {
+                        complain(&text);
+                        trouble.get_or_insert(exit);
+                        session.finish();
+                    }
+                    Err(_) => input_open = false,
+                }
+                continue;
+            }
+        };
+        match event {
+            Ok(Event::Received(message)) => {
+                let written = output.show(&session, &message);
+                if written.is_err() {
+                    // Whoever read our output has seen enough. What is not taken now is not
+                    // acknowledged; what was sent is still delivered.
+                    drop(session);
+                    return trouble.unwrap_or(Exit::Fine);
+                }
+            }
+            Ok(Event::Disconnected(end)) => {
+                for line in render::disconnected(&end) {
+                    complain(&line);
+                }
+                return trouble
+                    .or_else(|| last_trouble(input))
+                    .unwrap_or(render::exit_of(&end));
+            }
+            Ok(_) => {}
+            Err(_) => return Exit::Unexpected,
+        }
+    }
+}
+
+/// Input that the other side did not wait for.
+fn last_trouble(input: &Receiver<End>) -> Option<Exit> {
+    match input.recv_timeout(LAST_LOOK) {
+        Ok(End::Trouble(text, exit)) => {
+            complain(&text);
+            Some(exit)
+        }
+        _ => None,
+    }
+}
+
+/// Standard output.
+struct Output {
+    stdout: BufWriter<io::Stdout>,
+    /// What a terminal gets is escaped, wherever the input comes from.
+    terminal: bool,
+}
+
+impl Output {
+    fn new() -> Self {
+        Self {
+            stdout: BufWriter::with_capacity(64 * 1024, io::stdout()),
+            terminal: io::stdout().is_terminal(),
+        }
+    }
+
+    /// Writes a message and all that wait behind it, and flushes.
+    fn show(&mut self, session: &Session, message: &Message) -> io::Result<()> {
+        self.write(session, message)?;
+        if session.events().is_empty() {
+            self.stdout.flush()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, session: &Session, message: &Message) -> io::Result<()> {
+        if self.terminal {
+            let speaker = render::speaker(session.peer());
+            return writeln!(self.stdout, "{}", render::message(&speaker, message));
+        }
+        self.stdout.write_all(message.as_bytes())?;
+        self.stdout.write_all(b"\n")
+    }
+}

@@ -1,0 +1,294 @@
+//! Every line that the program says itself.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+
+use ptp_core::{ConnectError, End, ListenError, Message, Peer, Stage};
+
+use crate::args::DEFAULT_PORT;
+use crate::escape;
+use crate::exit::Exit;
+
+/// The first lines on a terminal.
+pub(crate) const BANNER: &str = "=== Unified Message Application ===\n";
+/// What stands above a conversation on a terminal.
+pub(crate) const INSTRUCTIONS: &str =
+    "\n=== Type your messages (type 'quit' or 'exit' to disconnect) ===\n";
+/// What stands before the own lines.
+pub(crate) const PROMPT: &str = "You: ";
+/// Said when the user leaves.
+pub(crate) const LEAVING: &str = "[USER] Disconnecting...";
+
+/// Input came behind the word to leave.
+pub(crate) const INPUT_BEHIND_QUIT: &str =
+    "[ERROR] Input behind `quit` was not sent: use --verbatim to send every line as it is";
+/// The other side left while there was input.
+pub(crate) const INPUT_LEFT: &str = "[ERROR] The other side left before all of the input was sent";
+/// As much is on the way as may be.
+pub(crate) const FULL: &str =
+    "[ERROR] Not sent: the other side has not read what was sent before. Try again (arrow up)";
+
+/// A line of the program's own, as a terminal shows it: bold, which no line of the peer can be.
+pub(crate) fn status(line: &str) -> String {
+    if line.trim().is_empty() {
+        return line.to_owned();
+    }
+    format!("\x1b[1m{line}\x1b[m")
+}
+
+/// `[CONNECTED]` and where the other side is.
+pub(crate) fn connected(peer: &Peer) -> String {
+    match peer.address() {
+        Some(address) => format!("[CONNECTED] {address} connected"),
+        None => "[CONNECTED] connected".to_owned(),
+    }
+}
+
+/// What stands before the peer's lines; nothing that it can forge a line of ours with.
+pub(crate) fn speaker(peer: &Peer) -> String {
+    match peer.name() {
+        "" => "Remote".to_owned(),
+        name => escape::name(name).into_owned(),
+    }
+}
+
+/// A message as a terminal shows it.
+pub(crate) fn message(speaker: &str, message: &Message) -> String {
+    const GUTTER: usize = 4;
+    let shown = match message.as_text() {
+        Some(text) => escape::text(text, GUTTER),
+        None => escape::bytes(message.as_bytes(), GUTTER),
+    };
+    format!("{speaker}: {shown}")
+}
+
+/// `[DISCONNECTED]` and, where something was not delivered, an error.
+pub(crate) fn disconnected(end: &End) -> Vec<String> {
+    use ptp_core::Reason::{ClosedByPeer, ClosedHere};
+    let mut lines = vec![match end.reason {
+        ClosedHere => "[DISCONNECTED] Connection closed".to_owned(),
+        ClosedByPeer => "[DISCONNECTED] Remote host closed connection".to_owned(),
+        reason if end.cause.is_empty() => format!("[DISCONNECTED] Connection lost: {reason}"),
+        _ => format!("[DISCONNECTED] Connection lost: {}", end.cause),
+    }];
+    let messages = |count| if count == 1 { "message" } else { "messages" };
+    match (end.unsent.len(), end.unconfirmed.len()) {
+        (0, 0) => {}
+        (unsent, 0) => lines.push(format!(
+            "[ERROR] {unsent} {} not delivered",
+            messages(unsent)
+        )),
+        (0, perhaps) => lines.push(format!(
+            "[ERROR] {perhaps} {} perhaps not delivered",
+            messages(perhaps)
+        )),
+        (unsent, perhaps) => lines.push(format!(
+            "[ERROR] {unsent} {} not delivered, {perhaps} more perhaps not",
+            messages(unsent)
+        )),
+    }
+    lines
+}
+
+/// The exit code that an end calls for.
+pub(crate) fn exit_of(end: &End) -> Exit {
+    if end.reason.is_closed() && end.unsent.is_empty() && end.unconfirmed.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Undelivered
+    }
+}
+
+/// A line of input that the other side does not take.
+pub(crate) fn too_large(line: u64, limit: u64) -> String {
+    format!(
+        "[ERROR] Line {line} of the input is longer than the {limit} bytes that the other side \
+         takes; nothing from it on was sent"
+    )
+}
+
+/// Input that can't be read.
+pub(crate) fn unreadable(line: u64, cause: &std::io::Error) -> String {
+    format!("[ERROR] The input can't be read behind line {line}: {cause}")
+}
+
+/// Why the other side could not be reached, and what to do.
+pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> (String, Exit) {
+    use ConnectError as E;
+    let port = place.rsplit(':').next().unwrap_or_default();
+    let text = match error {
+        E::Resolve { host, .. } => format!(
+            "The name {} is not known: check its spelling, or use the address itself",
+            escape::name(host)
+        ),
+        E::Unreachable { cause, .. } if cause.kind() == ErrorKind::ConnectionRefused => format!(
+            "Nobody listens at {place}: is `ptp server {port}` running there, on that port?"
+        ),
+        E::Unreachable { cause, .. } => format!(
+            "{place} can't be reached ({cause}): is it in the same network, and the address right?"
+        ),
+        E::TimedOut(Stage::Resolve) => {
+            format!("{place}: looking up the name took longer than {timeout} s: use the address")
+        }
+        E::TimedOut(Stage::Connect) => format!(
+            "{place} did not answer within {timeout} s: is it on, and does a firewall let port \
+             {port} through?"
+        ),
+        E::TimedOut(Stage::Hello) => format!(
+            "{place} accepted and said nothing for {timeout} s: it is probably not PTP. Is the \
+             port right?"
+        ),
+        E::Closed(Stage::Hello) => format!(
+            "{place} accepted and the other side closed at once: it is not PTP, or has too many \
+             callers. Is the port right?"
+        ),
+        E::NotPtp(what) => format!(
+            "{place} answered {what}, which is not PTP: is the port right? Start `ptp server` \
+             there, and try again"
+        ),
+        E::Version => {
+            format!("{place} speaks another version of PTP: update the older of the two programs")
+        }
+        E::Busy => {
+            format!("{place} is busy: it is in a conversation with somebody else. Try again later")
+        }
+        E::Overloaded => format!("{place} has too many callers at the moment: try again later"),
+        other => format!("{place}: {other}"),
+    };
+    let exit = match error {
+        E::Refused(_) => Exit::Untrusted,
+        E::Identity(_) | E::Thread(_) => Exit::Unexpected,
+        _ => Exit::Unreachable,
+    };
+    (format!("[ERROR] {text}"), exit)
+}
+
+/// Why a port could not be listened at, and what to do.
+pub(crate) fn listen_error(error: &ListenError, port: u16) -> (String, Exit) {
+    let next = port.checked_add(1).unwrap_or(DEFAULT_PORT);
+    let airplay = if cfg!(target_os = "macos") && port == DEFAULT_PORT {
+        " (on a Mac it is often AirPlay)"
+    } else {
+        ""
+    };
+    let text = match error {
+        ListenError::Bind { cause, .. } if cause.kind() == ErrorKind::AddrInUse => {
+            format!("Port {port} is in use{airplay}: try `ptp server {next}`")
+        }
+        ListenError::Bind { cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
+            format!("Port {port} is not allowed to you: try `ptp server {DEFAULT_PORT}`")
+        }
+        ListenError::Bind { address, cause } if cause.kind() == ErrorKind::AddrNotAvailable => {
+            format!(
+                "{} is not an address of this machine: leave out --bind, or give one of its own",
+                address.ip()
+            )
+        }
+        ListenError::Address { address, cause } => format!(
+            "{} is not an address to listen at ({cause}): leave out --bind, or give one of this \
+             machine",
+            escape::name(address)
+        ),
+        other => other.to_string(),
+    };
+    let exit = match error {
+        ListenError::Bind { .. } | ListenError::Address { .. } => Exit::Unreachable,
+        _ => Exit::Unexpected,
+    };
+    (format!("[ERROR] {text}"), exit)
+}
+
+/// The commands to type on the other machine, the likeliest address first.
+pub(crate) fn invitations(bound: SocketAddr, addresses: &[(IpAddr, String)]) -> Vec<String> {
+    let port = match bound.port() {
+        DEFAULT_PORT => String::new(),
+        port => format!(" {port}"),
+    };
+    let invite = |ip: &IpAddr, label: &str| {
+        format!("[SERVER] On the other machine: ptp client {ip}{port}{label}")
+    };
+    if !bound.ip().is_unspecified() {
+        return vec![invite(&bound.ip(), "")];
+    }
+    let mut found: Vec<(Kind, String)> = addresses
+        .iter()
+        .filter(|(ip, _)| is_usable(ip) && (bound.is_ipv6() || ip.is_ipv4()))
+        .map(|(ip, interface)| {
+            let kind = kind(interface);
+            (kind, invite(ip, &kind.label(interface)))
+        })
+        .collect();
+    // Stable: within a kind the system's order stays.
+    found.sort_by_key(|(kind, _)| *kind);
+    found.into_iter().map(|(_, line)| line).collect()
+}
+
+/// What an interface is for, the likeliest way to another machine first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Lan,
+    Vpn,
+    Bridge,
+}
+
+impl Kind {
+    fn label(self, interface: &str) -> String {
+        match self {
+            Self::Lan => String::new(),
+            Self::Vpn => format!("  (VPN {interface})"),
+            Self::Bridge => format!("  (containers on this machine, {interface})"),
+        }
+    }
+}
+
+fn kind(interface: &str) -> Kind {
+    const VPN: [&str; 7] = ["tun", "tap", "wg", "utun", "tailscale", "zt", "ppp"];
+    const BRIDGE: [&str; 8] = [
+        "docker", "br-", "veth", "virbr", "podman", "cni", "lxc", "vmnet",
+    ];
+    let begins = |prefix: &&str| interface.starts_with(*prefix);
+    match () {
+        () if VPN.iter().any(begins) => Kind::Vpn,
+        () if BRIDGE.iter().any(begins) => Kind::Bridge,
+        () => Kind::Lan,
+    }
+}
+
+/// Whether somebody on another machine can type the address: link-local ones need a zone.
+fn is_usable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local() && !v4.is_unspecified(),
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local() && !v6.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lan_comes_before_vpn_and_container_bridges() {
+        let addresses = [
+            ("172.17.0.1", "docker0"),
+            ("10.8.0.2", "tun0"),
+            ("127.0.0.1", "lo"),
+            ("192.168.1.5", "eth0"),
+            ("fe80::1", "eth0"),
+            ("2001:db8::5", "eth0"),
+        ]
+        .map(|(ip, name)| (ip.parse().unwrap(), name.to_owned()));
+        let lines = invitations("[::]:5001".parse().unwrap(), &addresses);
+        assert_eq!(
+            lines,
+            [
+                "[SERVER] On the other machine: ptp client 192.168.1.5 5001",
+                "[SERVER] On the other machine: ptp client 2001:db8::5 5001",
+                "[SERVER] On the other machine: ptp client 10.8.0.2 5001  (VPN tun0)",
+                "[SERVER] On the other machine: ptp client 172.17.0.1 5001  (containers on this \
+                 machine, docker0)",
+            ]
+        );
+        let only = invitations("10.1.1.1:5000".parse().unwrap(), &addresses);
+        assert_eq!(only, ["[SERVER] On the other machine: ptp client 10.1.1.1"]);
+    }
+}
