@@ -68,21 +68,15 @@ pub(crate) fn forward(
 /// Sends a line as text, or as bytes if it is not UTF-8.
 fn send(sender: &Sender, line: &[u8], number: u64) -> Result<(), End> {
     let sent = match str::from_utf8(line) {
-        Ok(text) => sender.send(text).map(drop).map_err(|error| limit(&error)),
-        Err(_) => sender.send(line).map(drop).map_err(|error| limit(&error)),
+        Ok(text) => sender.send(text),
+        Err(_) => sender.send(line),
     };
-    sent.map_err(|limit| match limit {
-        Some(limit) => End::Trouble(render::too_large(number, limit), Exit::Unexpected),
-        None => End::Trouble(render::INPUT_LEFT.into(), Exit::Undelivered),
+    sent.map(drop).map_err(|error| match error {
+        SendError::TooLarge { limit, .. } => {
+            End::Trouble(render::too_large(number, limit), Exit::Unexpected)
+        }
+        _ => End::Trouble(render::INPUT_LEFT.into(), Exit::Undelivered),
     })
-}
-
-/// The limit that a message exceeded; `None` if the session has ended.
-fn limit<P>(error: &SendError<P>) -> Option<u64> {
-    match error {
-        SendError::TooLarge { limit, .. } => Some(*limit),
-        _ => None,
-    }
 }
 
 /// Whether a line is one of the words that disconnect, in any case.

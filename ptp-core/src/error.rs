@@ -134,7 +134,7 @@ pub enum ListenError {
     Thread(io::Error),
 }
 
-/// Why a message was not accepted; it is handed back.
+/// Why a message was not accepted; it is handed back ([`Payload::Returned`](crate::Payload)).
 #[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SendError<P> {
@@ -151,7 +151,8 @@ pub enum SendError<P> {
     },
 }
 
-/// Why a message was not accepted at once, or in time; it is handed back.
+/// Why a message was not accepted at once, or in time; it is handed back
+/// ([`Payload::Returned`](crate::Payload)).
 #[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrySendError<P> {

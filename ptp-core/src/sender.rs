@@ -32,16 +32,16 @@ impl Sender {
     /// # Errors
     /// [`SendError::Disconnected`] when the session is closing or has ended, and
     /// [`SendError::TooLarge`] when the peer does not take messages of that size. Both hand the
-    /// message back.
+    /// message back, if it was not merely borrowed.
     ///
     /// ```
     /// # let (session, peer) = ptp_core::doctest_pair();
     /// let id = session.sender().send("hi")?;
     /// assert_eq!(id.get(), 1);
     /// # drop(peer);
-    /// # Ok::<(), ptp_core::SendError<&str>>(())
+    /// # Ok::<(), ptp_core::SendError<()>>(())
     /// ```
-    pub fn send<P: Payload>(&self, message: P) -> Result<MessageId, SendError<P>> {
+    pub fn send<P: Payload>(&self, message: P) -> Result<MessageId, SendError<P::Returned>> {
         self.send_until(message, None).map_err(|error| match error {
             TrySendError::TooLarge { message, limit } => SendError::TooLarge { message, limit },
             // Without a deadline nothing is ever full.
@@ -55,7 +55,7 @@ impl Sender {
     ///
     /// # Errors
     /// Those of `send`, and [`TrySendError::Full`] where it would block.
-    pub fn try_send<P: Payload>(&self, message: P) -> Result<MessageId, TrySendError<P>> {
+    pub fn try_send<P: Payload>(&self, message: P) -> Result<MessageId, TrySendError<P::Returned>> {
         self.send_until(message, Some(Duration::ZERO))
     }
 
@@ -67,7 +67,7 @@ impl Sender {
         &self,
         message: P,
         timeout: Duration,
-    ) -> Result<MessageId, TrySendError<P>> {
+    ) -> Result<MessageId, TrySendError<P::Returned>> {
         self.send_until(message, Some(timeout))
     }
 
@@ -75,16 +75,17 @@ impl Sender {
         &self,
         message: P,
         timeout: Option<Duration>,
-    ) -> Result<MessageId, TrySendError<P>> {
+    ) -> Result<MessageId, TrySendError<P::Returned>> {
         let mut state = self.shared.lock();
         let limit = state.connection.max_message();
         if message.as_bytes().len() as u64 > limit {
+            let message = message.into_returned();
             return Err(TrySendError::TooLarge { message, limit });
         }
         let mut deadline = None;
         loop {
             if state.ended || state.connection.is_closing() {
-                return Err(TrySendError::Disconnected(message));
+                return Err(TrySendError::Disconnected(message.into_returned()));
             }
             if state.connection.has_room() {
                 break;
@@ -93,7 +94,7 @@ impl Sender {
                 let now = Instant::now();
                 let deadline = *deadline.get_or_insert(now + timeout);
                 if now >= deadline {
-                    return Err(TrySendError::Full(message));
+                    return Err(TrySendError::Full(message.into_returned()));
                 }
             }
             state = self.shared.wait(state, deadline);

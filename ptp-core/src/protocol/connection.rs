@@ -234,7 +234,8 @@ impl Connection {
         let late = self.timers.expired(Timer::Ack, now) && !self.receipts.all_told();
         self.ack_due |= late || self.receipts.is_ack_due() || (self.peer_waits && all_taken);
         self.peer_waits &= !all_taken;
-        if self.ack_due {
+        // Told meanwhile, along with something else, or to be told at once.
+        if self.ack_due || self.receipts.all_told() {
             self.timers.clear(Timer::Ack);
         }
         if all_taken {

@@ -157,12 +157,16 @@ impl fmt::Debug for Message {
 ///
 /// Sealed: what a message may be is the wire format's to say.
 pub trait Payload: sealed::Sealed {
+    /// What an error hands back: the value, or nothing where it was only borrowed.
+    type Returned: Send + Sync + 'static;
     /// How it travels.
     fn kind(&self) -> MessageKind;
     /// The content.
     fn as_bytes(&self) -> &[u8];
     /// The content, without a copy where the value owns it.
     fn into_bytes(self) -> Bytes;
+    /// What an error hands back.
+    fn into_returned(self) -> Self::Returned;
 }
 
 mod sealed {
@@ -170,9 +174,10 @@ mod sealed {
 }
 
 macro_rules! payload {
-    ($type:ty, $kind:ident, |$value:ident| $into:expr) => {
-        impl sealed::Sealed for $type {}
-        impl Payload for $type {
+    ($kind:ident: borrowed [$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> sealed::Sealed for $type {}
+        impl<$($generics)*> Payload for $type {
+            type Returned = ();
             fn kind(&self) -> MessageKind {
                 MessageKind::$kind
             }
@@ -180,38 +185,43 @@ macro_rules! payload {
                 self.as_ref()
             }
             fn into_bytes(self) -> Bytes {
-                let $value = self;
-                $into
+                Bytes::copy_from_slice(self.as_ref())
+            }
+            fn into_returned(self) {}
+        }
+    };
+    ($kind:ident: owned $type:ty) => {
+        impl sealed::Sealed for $type {}
+        impl Payload for $type {
+            type Returned = Self;
+            fn kind(&self) -> MessageKind {
+                MessageKind::$kind
+            }
+            fn as_bytes(&self) -> &[u8] {
+                self.as_ref()
+            }
+            fn into_bytes(self) -> Bytes {
+                self.into()
+            }
+            fn into_returned(self) -> Self {
+                self
             }
         }
     };
 }
 
-payload!(&str, Text, |text| Bytes::copy_from_slice(text.as_bytes()));
-payload!(String, Text, |text| Bytes::from(text));
-payload!(&String, Text, |text| Bytes::copy_from_slice(
-    text.as_bytes()
-));
-payload!(&[u8], Binary, |bytes| Bytes::copy_from_slice(bytes));
-payload!(&Vec<u8>, Binary, |bytes| Bytes::copy_from_slice(bytes));
-payload!(Vec<u8>, Binary, |bytes| Bytes::from(bytes));
-payload!(Bytes, Binary, |bytes| bytes);
-
-impl<const N: usize> sealed::Sealed for &[u8; N] {}
-impl<const N: usize> Payload for &[u8; N] {
-    fn kind(&self) -> MessageKind {
-        MessageKind::Binary
-    }
-    fn as_bytes(&self) -> &[u8] {
-        self.as_slice()
-    }
-    fn into_bytes(self) -> Bytes {
-        Bytes::copy_from_slice(self)
-    }
-}
+payload!(Text: borrowed [] &str);
+payload!(Text: borrowed [] &String);
+payload!(Text: owned String);
+payload!(Binary: borrowed [] &[u8]);
+payload!(Binary: borrowed [const N: usize] &[u8; N]);
+payload!(Binary: borrowed [] &Vec<u8>);
+payload!(Binary: owned Vec<u8>);
+payload!(Binary: owned Bytes);
 
 impl sealed::Sealed for Message {}
 impl Payload for Message {
+    type Returned = Self;
     fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -220,6 +230,9 @@ impl Payload for Message {
     }
     fn into_bytes(self) -> Bytes {
         Message::into_bytes(self)
+    }
+    fn into_returned(self) -> Self {
+        self
     }
 }
 
