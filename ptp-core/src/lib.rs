@@ -33,6 +33,10 @@
 //! Everything is synchronous: two threads a session carry the bytes, and no runtime is needed.
 //! What `send` accepted is delivered once and in order, or handed back in [`End`].
 
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod config;
 mod connect;
 mod driver;
