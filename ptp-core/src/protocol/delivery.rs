@@ -29,6 +29,8 @@ struct Chunk {
     bytes: usize,
     /// The time that is in force where it begins.
     sent_ms: u64,
+    /// Its last header's body is the next chunk: nothing may go between them.
+    breaks_off: bool,
 }
 
 /// The sending side's window. Nothing is ever evicted: where it is full, nothing is accepted.
@@ -98,7 +100,7 @@ impl Outbound {
             self.open.extend_from_slice(payload.as_bytes());
             self.open_bytes += length;
             if self.open.len() >= CHUNK {
-                self.cut(self.accepted.messages, self.accepted.messages);
+                self.cut_whole();
             }
         } else {
             self.accept_whole(kind, payload.into_bytes());
@@ -122,26 +124,35 @@ impl Outbound {
         let number = self.accepted.messages;
         while body.len() > MAX_PART {
             frame::put_header(&mut self.open, kind::PART, MAX_PART);
-            self.cut(number - 1, number);
+            self.cut_before_body();
             self.push(body.split_to(MAX_PART), number - 1);
         }
         frame::put_header(&mut self.open, kind.frame(), body.len());
-        self.cut(number - 1, number);
+        self.cut_before_body();
         self.push(body, number);
     }
 
     /// Makes a chunk of the open frames, if there are any.
-    fn cut(&mut self, ends: u64, touches: u64) {
-        if self.open.is_empty() {
-            return;
+    fn cut_whole(&mut self) {
+        if !self.open.is_empty() {
+            self.cut(self.accepted.messages, false);
         }
+    }
+
+    /// Makes a chunk of the open frames, the last of which is the header of a body that follows.
+    fn cut_before_body(&mut self) {
+        self.cut(self.accepted.messages - 1, true);
+    }
+
+    fn cut(&mut self, ends: u64, breaks_off: bool) {
         self.last_chunk = self.open.len();
         self.chunks.push_back(Chunk {
             frames: std::mem::take(&mut self.open).into(),
             ends,
-            touches,
+            touches: self.accepted.messages,
             bytes: std::mem::take(&mut self.open_bytes),
             sent_ms: self.open_sent_ms,
+            breaks_off,
         });
     }
 
@@ -153,6 +164,7 @@ impl Outbound {
             ends,
             touches: self.accepted.messages,
             sent_ms: self.sent_ms,
+            breaks_off: false,
         });
     }
 
@@ -160,17 +172,20 @@ impl Outbound {
         self.pulled < self.chunks.len() || !self.open.is_empty()
     }
 
-    /// Appends chunks that wait to `out`, until it holds `budget` bytes or nothing waits.
+    /// Appends chunks that wait to `out`, until it holds `budget` bytes or nothing waits. It ends
+    /// where a frame ends, because control frames go next.
     pub(crate) fn pull(&mut self, out: &mut Vec<Bytes>, budget: usize) {
         let mut bytes = 0;
-        while bytes < budget {
+        let mut broken_off = false;
+        while bytes < budget || broken_off {
             if self.pulled == self.chunks.len() {
-                self.cut(self.accepted.messages, self.accepted.messages);
+                self.cut_whole();
             }
             let Some(chunk) = self.chunks.get(self.pulled) else {
                 return;
             };
             bytes += chunk.frames.len();
+            broken_off = chunk.breaks_off;
             out.push(chunk.frames.clone());
             self.pulled += 1;
         }
@@ -204,7 +219,7 @@ impl Outbound {
 
     /// The end: what was never given whole to the network, and what was but is not acknowledged.
     pub(crate) fn finish(&mut self) -> (Vec<Message>, Vec<Message>) {
-        self.cut(self.accepted.messages, self.accepted.messages);
+        self.cut_whole();
         let (mut unsent, mut unconfirmed) = (Vec::new(), Vec::new());
         let mut frames = KeptFrames::default();
         for (place, chunk) in std::mem::take(&mut self.chunks).iter().enumerate() {

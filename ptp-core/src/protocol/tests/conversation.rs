@@ -359,3 +359,24 @@ fn a_side_whose_application_reads_nothing_for_ten_minutes_lives_and_costs_little
     pair.advance(200 * MS);
     assert!(pair[Ana].connection.has_room() && pair[Ben].connection.has_room());
 }
+
+#[test]
+fn nothing_goes_between_the_header_of_a_large_message_and_its_body() {
+    // Whatever the budget, a pong or an acknowledgement may be due when the rest is pulled.
+    for budget in [1, 60, 69, 70, 75, 20_000, 20_100] {
+        let mut pair = Scenario::new().open();
+        pair.send(Ana, vec![1; 60]);
+        pair.send(Ana, vec![2; 20_000]);
+        pair.send(Ana, vec![3; 200_000]);
+        while pair[Ana].connection.wants_transmit() {
+            pair[Ana].speak(budget);
+            pair.send(Ben, "hi");
+            pair.carry(Ben);
+            pair.take_all(Ana);
+        }
+        pair.settle();
+        let messages = pair.take_all(Ben);
+        let contents = [(1, 60), (2, 20_000), (3, 200_000)].map(|(byte, size)| vec![byte; size]);
+        assert!(messages.iter().map(Message::as_bytes).eq(&contents));
+    }
+}
