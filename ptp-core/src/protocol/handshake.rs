@@ -165,12 +165,12 @@ impl Answered {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+pub(super) enum Side {
     Dialler,
     Listener,
 }
 
-fn noise(
+pub(super) fn noise(
     suite: Suite,
     secrets: Secrets<'_>,
     prologue: &[u8],
@@ -191,7 +191,7 @@ fn noise(
     build().map_err(|_: snow::Error| Violation::Handshake)
 }
 
-fn write(noise: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, Violation> {
+pub(super) fn write(noise: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, Violation> {
     let mut message = vec![0; MAX_MESSAGE_3];
     let length = noise
         .write_message(payload, &mut message)
@@ -200,7 +200,7 @@ fn write(noise: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, Violatio
     Ok(message)
 }
 
-fn read(noise: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, Violation> {
+pub(super) fn read(noise: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, Violation> {
     let mut payload = vec![0; message.len()];
     let length = noise
         .read_message(message, &mut payload)
@@ -209,7 +209,7 @@ fn read(noise: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, Violation
     Ok(payload)
 }
 
-fn keys(
+pub(super) fn keys(
     mut noise: HandshakeState,
     suite: Suite,
     peer: [u8; KEY],
