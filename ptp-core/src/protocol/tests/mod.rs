@@ -1,5 +1,6 @@
 //! The machine without I/O: two sides, a fake clock, and bytes carried by hand.
 
+mod closing;
 mod conversation;
 mod pair;
 mod recorded;
