@@ -224,6 +224,9 @@ impl Connection {
     /// Of the messages that were handed to the application, `waiting` are not yet taken.
     pub(crate) fn handle_waiting(&mut self, now: Instant, waiting: usize) {
         if self.abandoned {
+            // What was taken before is told at once, and nothing is to be told ever after.
+            self.ack_due |= !self.receipts.all_told();
+            self.timers.clear(Timer::Ack);
             return self.timers.clear(Timer::Recheck);
         }
         if self.receipts.handle_waiting(waiting as u64) {
