@@ -3,6 +3,8 @@
 mod closing;
 mod conversation;
 mod pair;
+mod random;
 mod recorded;
 mod shake;
+mod simulation;
 mod vectors;
