@@ -2,9 +2,11 @@
 
 mod closing;
 mod conversation;
+mod low_order;
 mod pair;
 mod random;
 mod recorded;
 mod shake;
 mod simulation;
+mod tampering;
 mod vectors;

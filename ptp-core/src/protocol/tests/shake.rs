@@ -94,23 +94,32 @@ pub(super) fn handshake(
     preferred: &[Suite],
     carry: impl FnMut(Flight, Vec<u8>) -> Vec<u8>,
 ) -> Outcome {
-    match until_message_3(offered, preferred, carry) {
+    handshake_between([&DIALLER, &LISTENER], [offered, preferred], carry)
+}
+
+/// As `handshake`, with any keys.
+pub(super) fn handshake_between(
+    keys: [&Fixed; 2],
+    suites: [&[Suite]; 2],
+    carry: impl FnMut(Flight, Vec<u8>) -> Vec<u8>,
+) -> Outcome {
+    match until_message_3(keys, suites, carry) {
         Ok(outcome) => outcome,
         Err(violation) => Outcome::failed(violation),
     }
 }
 
 fn until_message_3(
-    offered: &[Suite],
-    preferred: &[Suite],
+    [dialler, listener]: [&Fixed; 2],
+    [offered, preferred]: [&[Suite]; 2],
     mut carry: impl FnMut(Flight, Vec<u8>) -> Vec<u8>,
 ) -> Result<Outcome, Violation> {
-    let dial = Dial::new(DIALLER.secrets(), offered);
+    let dial = Dial::new(dialler.secrets(), offered);
     let offer = carry(Flight::Offer, dial.offer().to_vec());
     let Some(Answer::Chosen(suite)) = choose(&offer, preferred) else {
         return Err(Violation::Handshake);
     };
-    let answering = Answering::new(LISTENER.secrets(), &offer, suite)?;
+    let answering = Answering::new(listener.secrets(), &offer, suite)?;
     let answer = Answer::Chosen(suite).line().into_bytes();
     let answer = carry(Flight::Answer, answer);
     let Some(Answer::Chosen(suite)) = Answer::read(&answer) else {

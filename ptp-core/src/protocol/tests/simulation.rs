@@ -137,7 +137,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let window = |random: &mut Random| (random.magnitude(64), random.magnitude(1 << 16));
+        let window = |random: &mut Random| (random.magnitude(64), random.magnitude(1 << 18));
         let windows = [window(&mut random), window(&mut random)];
         let pair = Scenario::new()
             .without_handshake([seed as u8; 32])
@@ -189,12 +189,13 @@ impl World {
         panic!("it does not end");
     }
 
+    /// Whether a side has nothing to say or to wait for, and so closes the connection.
     fn is_over(&self) -> bool {
-        match self.abandoned {
-            // Its side closes the connection when it has nothing to wait for.
-            Some(who) => self.pair[who].connection.is_finished() && self.pair[who].wire.is_empty(),
-            None => self.pair.is_finished(),
-        }
+        Who::BOTH.into_iter().any(|who| {
+            let side = &self.pair[who];
+            let done = side.connection.is_finished() && !side.connection.wants_transmit();
+            done && side.wire.is_empty()
+        })
     }
 
     fn pass_time(&mut self) {
@@ -219,7 +220,7 @@ impl World {
                 self.take(who);
             }
         }
-        if self.random.chance(50) || self.pair.next_timeout() <= Some(now) {
+        if self.pair[who].connection.next_timeout() <= Some(now) {
             self.pair[who].look(now);
         }
         if self.random.chance(self.applications[who as usize].speaks) {
