@@ -2,6 +2,7 @@
 
 mod closing;
 mod conversation;
+mod hostile;
 mod low_order;
 mod pair;
 mod random;
