@@ -67,6 +67,8 @@ pub(crate) struct Inbound {
     filled: usize,
     marks: Vec<Mark>,
     entries: Vec<Entry>,
+    /// Bytes of the entries' frames.
+    entered: usize,
     assembly: Assembly,
     /// Messages from parts, each with its place among the entries.
     assembled: VecDeque<(usize, Message)>,
@@ -100,6 +102,7 @@ impl Inbound {
             filled: 0,
             marks: Vec::new(),
             entries: Vec::new(),
+            entered: 0,
             assembly: Assembly::default(),
             assembled: VecDeque::new(),
             block: None,
@@ -230,6 +233,7 @@ impl Inbound {
     ) -> Result<(), Violation> {
         let whole = self.assembly.is_empty();
         self.count(body.len())?;
+        let frame = body.end - self.parsed;
         let body = &self.buffer[body];
         if !whole {
             self.assembly.extend(body);
@@ -241,6 +245,7 @@ impl Inbound {
         self.messages += 1;
         if whole {
             self.enter(kind);
+            self.entered += frame;
         } else {
             let message = self.assembly.finish(kind, self.messages, self.sent_ms);
             self.assembled.push_back((self.entries.len(), message));
@@ -363,7 +368,15 @@ impl Inbound {
         if self.entries.is_empty() {
             return self.move_rest(None);
         }
-        if self.opened < self.buffer.len() / 2 {
+        let entered = std::mem::take(&mut self.entered);
+        if entered < self.parsed / 2 {
+            // What stands between the messages would be kept for as long as they are.
+            let frames = &self.buffer[..self.parsed];
+            let block = Block::of(&mut self.entries, entered, frames, &marks);
+            self.block = Some(Arc::new(block));
+            return self.move_rest(None);
+        }
+        if self.opened < self.buffer.len() / 2 || entered < self.buffer.len() / 4 {
             // A nearly empty block would hold far more memory than its messages need.
             let bytes = self.buffer[..self.parsed].to_vec();
             self.block = Some(Arc::new(Block { bytes, marks }));

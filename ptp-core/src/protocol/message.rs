@@ -115,6 +115,18 @@ impl Message {
         Bytes::from_owner(self)
     }
 
+    /// Bytes that the message keeps together with its neighbours.
+    #[cfg(test)]
+    pub(super) fn block_size(&self) -> usize {
+        self.block.bytes.len() + self.block.marks.len() * size_of::<Mark>()
+    }
+
+    /// Equal for messages that share a block.
+    #[cfg(test)]
+    pub(super) fn block_address(&self) -> *const () {
+        Arc::as_ptr(&self.block).cast()
+    }
+
     fn mark(&self) -> Mark {
         let behind = self.block.marks.partition_point(|mark| mark.at <= self.at);
         // A block begins with a mark.
@@ -242,6 +254,32 @@ pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
     /// Ordered by place; the first stands at the front.
     pub(crate) marks: Vec<Mark>,
+}
+
+impl Block {
+    /// Only the frames of `entries`, of `length` bytes together; the entries then point here.
+    pub(crate) fn of(entries: &mut [Entry], length: usize, from: &[u8], marks: &[Mark]) -> Self {
+        let mut block = Self {
+            bytes: Vec::with_capacity(length),
+            marks: Vec::new(),
+        };
+        let mut marks = marks.iter().peekable();
+        for entry in entries {
+            let frame = &from[entry.at as usize..];
+            let at = block.bytes.len() as u32;
+            let mut last = None;
+            while let Some(mark) = marks.next_if(|mark| mark.at <= entry.at) {
+                last = Some(Mark { at, ..*mark });
+            }
+            block.marks.extend(last);
+            entry.at = at;
+            // An entry always stands at a whole frame.
+            if let Ok(Some(header)) = frame::header(frame) {
+                block.bytes.extend_from_slice(&frame[..header.frame()]);
+            }
+        }
+        block
+    }
 }
 
 /// From here on messages are numbered from `first` and were sent at `sent_ms`.

@@ -2,6 +2,7 @@
 
 mod closing;
 mod conversation;
+mod floods;
 mod hostile;
 mod low_order;
 mod pair;
