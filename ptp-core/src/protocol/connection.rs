@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::delivery::{Outbound, Receipts};
 use super::error::Violation;
 use super::frame::{Control, Credit};
 use super::inbound::Intake;
 use super::message::{Message, MessageId, Payload};
+use super::outbound::Outbound;
+use super::receipts::Receipts;
 use super::timer::{Timer, Timers};
 
 /// The first look at how much the application has taken, where the peer waits for it. Measured:

@@ -1,13 +1,6 @@
 //! The receiving half: bytes in; messages and what control frames said out.
 //!
-//! It belongs to whoever reads and needs no lock. Records are opened in place and moved together,
-//! so that frames which straddle records come out in one piece; the buffer then *becomes* the
-//! block that its messages are views into, and the unfinished rest moves to a fresh one.
-//!
-//! ```text
-//! buffer:  | frames read | frames | (free) | sealed records | free: `space()` |
-//!          0           parsed   opened   sealed           filled
-//! ```
+//! It belongs to whoever reads and needs no lock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,13 +8,8 @@ use std::sync::Arc;
 use super::error::Violation;
 use super::frame::{self, Control, Credit, Opening, Refusal, kind};
 use super::message::{Assembly, Block, Entry, Mark, Message, MessageKind};
-use super::record::{self, Opener, PREFIX};
-
-/// One read from the network: large enough that its fixed costs vanish, small enough for the
-/// second-level cache. It must hold a part, a record and more.
-const BUFFER: usize = 256 * 1024;
-/// Blocks that are remembered in order to be used again once no message looks into them.
-const RECENT: usize = 8;
+use super::read_buffer::{self, ReadBuffer};
+use super::record::Opener;
 
 /// How far the greeting behind the handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +48,7 @@ pub(crate) struct Inbound {
     opener: Opener,
     max_message: u64,
     greeting: Greeting,
-    buffer: Vec<u8>,
-    parsed: usize,
-    opened: usize,
-    sealed: usize,
-    filled: usize,
+    buffer: ReadBuffer,
     marks: Vec<Mark>,
     entries: Vec<Entry>,
     /// Bytes of the entries' frames.
@@ -73,7 +57,6 @@ pub(crate) struct Inbound {
     /// Messages from parts, each with its place among the entries.
     assembled: VecDeque<(usize, Message)>,
     block: Option<Arc<Block>>,
-    recent: VecDeque<Arc<Block>>,
     messages: u64,
     bytes: u64,
     began: Credit,
@@ -95,18 +78,13 @@ impl Inbound {
             opener,
             max_message,
             greeting,
-            buffer: vec![0; BUFFER],
-            parsed: 0,
-            opened: 0,
-            sealed: 0,
-            filled: 0,
+            buffer: ReadBuffer::new(),
             marks: Vec::new(),
             entries: Vec::new(),
             entered: 0,
             assembly: Assembly::default(),
             assembled: VecDeque::new(),
             block: None,
-            recent: VecDeque::new(),
             messages: 0,
             bytes: 0,
             began: Credit::default(),
@@ -123,22 +101,21 @@ impl Inbound {
 
     /// Where the next bytes of the network belong; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        &mut self.buffer[self.filled..]
+        self.buffer.space()
     }
 
     /// The first `length` bytes of `space()` came from the network. Messages among them are to
-    /// be fetched with `take_messages` before the next call.
+    /// be fetched with `drain_messages` before the next call.
     pub(crate) fn handle_read(&mut self, length: usize) -> Result<Intake, Violation> {
-        self.filled += length;
-        self.open_records()?;
+        self.buffer.handle_read(length, &mut self.opener)?;
         let mut intake = Intake::default();
         self.mark(0);
-        while let Some(frame) = frame::header(&self.buffer[self.parsed..self.opened])? {
-            if self.parsed + frame.frame() > self.opened {
+        while let Some(frame) = frame::header(self.buffer.frames())? {
+            if frame.frame() > self.buffer.frames().len() {
                 break;
             }
             self.handle_frame(frame, &mut intake)?;
-            self.parsed += frame.frame();
+            self.buffer.advance(frame.frame());
         }
         self.cut_block();
         intake.messages = self.messages;
@@ -163,24 +140,9 @@ impl Inbound {
         }
     }
 
-    fn open_records(&mut self) -> Result<(), Violation> {
-        while let Some(length) = record::length(&self.buffer[self.sealed..self.filled])? {
-            let end = self.sealed + PREFIX + length;
-            if end > self.filled {
-                break;
-            }
-            let shift = self.sealed + PREFIX - self.opened;
-            let plaintext = self
-                .opener
-                .open(&mut self.buffer[self.opened..end], shift)?;
-            self.opened += plaintext;
-            self.sealed = end;
-        }
-        Ok(())
-    }
-
     fn handle_frame(&mut self, frame: frame::Header, intake: &mut Intake) -> Result<(), Violation> {
-        let body = self.parsed + frame.header..self.parsed + frame.frame();
+        let at = self.buffer.position();
+        let body = at + frame.header..at + frame.frame();
         match frame.kind {
             _ if self.greeting != Greeting::Open && frame.kind < kind::FIRST_IGNORABLE => {
                 self.handle_greeting(frame.kind, body, intake)
@@ -192,11 +154,11 @@ impl Inbound {
             kind::BINARY => self.handle_message(MessageKind::Binary, body),
             kind::PART => self.handle_part(body),
             kind::TIME => {
-                self.sent_ms = frame::take_time(&self.buffer[body])?;
-                self.mark(self.parsed);
+                self.sent_ms = frame::take_time(self.buffer.bytes(body))?;
+                self.mark(self.buffer.position());
                 Ok(())
             }
-            other => match Control::take(other, &self.buffer[body])? {
+            other => match Control::take(other, self.buffer.bytes(body))? {
                 Some(control) => self.handle_control(other, control, intake),
                 None => Ok(()),
             },
@@ -209,7 +171,7 @@ impl Inbound {
         body: std::ops::Range<usize>,
         intake: &mut Intake,
     ) -> Result<(), Violation> {
-        match (self.greeting, Control::take(kind, &self.buffer[body])?) {
+        match (self.greeting, Control::take(kind, self.buffer.bytes(body))?) {
             (Greeting::Welcome, Some(Control::Welcome(opening))) => {
                 self.acked.1 = opening.credit;
                 intake.welcome = Some(opening);
@@ -233,8 +195,8 @@ impl Inbound {
     ) -> Result<(), Violation> {
         let whole = self.assembly.is_empty();
         self.count(body.len())?;
-        let frame = body.end - self.parsed;
-        let body = &self.buffer[body];
+        let frame = body.end - self.buffer.position();
+        let body = self.buffer.bytes(body);
         if !whole {
             self.assembly.extend(body);
         }
@@ -250,7 +212,7 @@ impl Inbound {
             let message = self.assembly.finish(kind, self.messages, self.sent_ms);
             self.assembled.push_back((self.entries.len(), message));
             // What stands behind it in the block is not numbered on from what stood before.
-            self.mark(self.parsed);
+            self.mark(self.buffer.position());
         }
         Ok(())
     }
@@ -260,7 +222,7 @@ impl Inbound {
             return Err(Violation::MalformedFrame(kind::PART));
         }
         self.count(body.len())?;
-        self.assembly.extend(&self.buffer[body]);
+        self.assembly.extend(self.buffer.bytes(body));
         Ok(())
     }
 
@@ -287,14 +249,14 @@ impl Inbound {
         let rank = u16::try_from(self.messages - first).unwrap_or_else(|_| {
             // More messages than a rank can count: number them on from a new mark.
             self.marks.push(Mark {
-                at: self.parsed as u32,
+                at: self.buffer.position() as u32,
                 first: self.messages,
                 sent_ms: self.sent_ms,
             });
             0
         });
         self.entries.push(Entry {
-            at: self.parsed as u32,
+            at: self.buffer.position() as u32,
             rank,
             kind,
         });
@@ -355,78 +317,20 @@ impl Inbound {
         Ok(())
     }
 
-    /// Makes a block of what was read, if messages look into it, and moves the rest to the front
-    /// of a buffer.
+    /// Makes a block of what was read, if messages look into it.
     fn cut_block(&mut self) {
-        if self.parsed == 0 {
-            if self.filled == self.buffer.len() {
-                self.move_rest(None);
-            }
-            return;
-        }
-        let marks = std::mem::take(&mut self.marks);
-        if self.entries.is_empty() {
-            return self.move_rest(None);
-        }
         let entered = std::mem::take(&mut self.entered);
-        if entered < self.parsed / 2 {
-            // What stands between the messages would be kept for as long as they are.
-            let frames = &self.buffer[..self.parsed];
-            let block = Block::of(&mut self.entries, entered, frames, &marks);
-            self.block = Some(Arc::new(block));
-            return self.move_rest(None);
-        }
-        if self.opened < self.buffer.len() / 2 || entered < self.buffer.len() / 4 {
+        if self.buffer.position() > 0 {
+            let marks = std::mem::take(&mut self.marks);
+            if entered >= read_buffer::CAPACITY / 2 {
+                self.block = Some(self.buffer.release_as_block(marks));
+                return;
+            }
             // A nearly empty block would hold far more memory than its messages need.
-            let bytes = self.buffer[..self.parsed].to_vec();
-            self.block = Some(Arc::new(Block { bytes, marks }));
-            return self.move_rest(None);
+            let frames = self.buffer.frames_read();
+            self.block = (!self.entries.is_empty())
+                .then(|| Arc::new(Block::of(&mut self.entries, entered, frames, &marks)));
         }
-        let full = self.move_rest_to_fresh_buffer();
-        let block = Arc::new(Block { bytes: full, marks });
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(Arc::clone(&block));
-        self.block = Some(block);
-    }
-
-    fn move_rest_to_fresh_buffer(&mut self) -> Vec<u8> {
-        let fresh = self.fresh_buffer();
-        let full = std::mem::replace(&mut self.buffer, fresh);
-        self.move_rest(Some(&full));
-        full
-    }
-
-    /// A buffer that no message looks into any more, or a new one.
-    fn fresh_buffer(&mut self) -> Vec<u8> {
-        let unused = self
-            .recent
-            .iter()
-            .position(|block| Arc::strong_count(block) == 1);
-        unused
-            .and_then(|at| self.recent.remove(at))
-            .and_then(Arc::into_inner)
-            .map_or_else(|| vec![0; BUFFER], |block| block.bytes)
-    }
-
-    /// Moves the unfinished frame and the sealed bytes, in `from` or where they are, to the front.
-    fn move_rest(&mut self, from: Option<&[u8]>) {
-        let (frame, sealed) = (self.parsed..self.opened, self.sealed..self.filled);
-        let (frame_len, sealed_len) = (frame.len(), sealed.len());
-        match from {
-            Some(from) => {
-                self.buffer[..frame_len].copy_from_slice(&from[frame]);
-                self.buffer[frame_len..frame_len + sealed_len].copy_from_slice(&from[sealed]);
-            }
-            None => {
-                self.buffer.copy_within(frame, 0);
-                self.buffer.copy_within(sealed, frame_len);
-            }
-        }
-        self.parsed = 0;
-        self.opened = frame_len;
-        self.sealed = frame_len;
-        self.filled = frame_len + sealed_len;
+        self.buffer.release();
     }
 }

@@ -10,13 +10,15 @@
 //! reader's alone) and a [`Sealer`] (the writer's alone). docs/protocol.md is the specification.
 
 mod connection;
-mod delivery;
 mod error;
 mod frame;
 mod handshake;
 mod hello;
 mod inbound;
 mod message;
+mod outbound;
+mod read_buffer;
+mod receipts;
 mod record;
 mod timer;
 mod varint;
