@@ -68,7 +68,7 @@ fn a_message_among_many_small_frames_does_not_keep_them() {
     frame::put_time(&mut time, 1);
     let mut later = Vec::new();
     frame::put_time(&mut later, 2);
-    let ignorable = vec![0x90, 0];
+    let ignorable = [0x90, 0];
     let pings = controls(&Control::Ping(1), 60_000);
     for flood in [ignorable.repeat(90_000), time.repeat(60_000), pings] {
         let mut pair = open();

@@ -122,7 +122,8 @@ fn any_number_in_any_control_frame_is_taken_or_refused() {
         frame::put_time(&mut time, number);
         let mut pair = open();
         say(&mut pair, &[time, frame(kind::TEXT, b"x")].concat()).unwrap();
-        pair.take(Ben).unwrap().sent_at();
+        let began = pair.take(Ben).unwrap().sent_at();
+        assert!(began >= std::time::UNIX_EPOCH);
         // The greeting takes a `Welcome` with any numbers in it.
         let mut pair = Scenario::new().without_handshake([8; 32]).greeting();
         pair[Ben].put(&[Control::Welcome(welcome)]);

@@ -62,16 +62,6 @@ pub(super) enum Flight {
     Message3,
 }
 
-impl Flight {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Offer,
-        Self::Answer,
-        Self::Message1,
-        Self::Message2,
-        Self::Message3,
-    ];
-}
-
 /// How a handshake ended on both sides. A side that heard nothing after another failed has
 /// failed, too.
 pub(super) struct Outcome {
