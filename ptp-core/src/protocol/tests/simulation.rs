@@ -193,8 +193,7 @@ impl World {
     fn is_over(&self) -> bool {
         Who::BOTH.into_iter().any(|who| {
             let side = &self.pair[who];
-            let done = side.connection.is_finished() && !side.connection.wants_transmit();
-            done && side.wire.is_empty()
+            side.connection.is_finished() && side.wire.is_empty()
         })
     }
 
