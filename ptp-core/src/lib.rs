@@ -42,6 +42,8 @@ mod connect;
 mod driver;
 mod error;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod listener;
 mod protocol;
 mod sender;
