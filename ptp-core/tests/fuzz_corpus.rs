@@ -2,6 +2,8 @@
 //!
 //! `PTP_SEED=7 cargo test -p ptp-core --test fuzz_corpus` replays one mutation in each target.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

@@ -74,6 +74,17 @@ fn each_dropped_doubled_or_inserted_byte_fails_closed() {
 }
 
 #[test]
+fn a_flight_of_any_other_length_fails_closed() {
+    for (flight, bytes) in flights([&DIALLER, &LISTENER]) {
+        let lengths = (0..300).chain([512, 4_096, 65_519, 65_535, 65_536]);
+        for length in lengths.filter(|length| *length != bytes.len()) {
+            let outcome = changed(flight, |bytes| bytes.resize(length, b'x'));
+            assert_closed(flight, &outcome, &format!("{length} bytes"));
+        }
+    }
+}
+
+#[test]
 fn a_suite_taken_out_of_the_offer_or_put_into_the_answer_fails_closed() {
     let weaker = changed(Flight::Offer, |line| {
         *line = b"PTP/1 25519_ChaChaPoly_SHA256\n".to_vec();
