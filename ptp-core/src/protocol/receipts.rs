@@ -15,7 +15,7 @@ pub(crate) struct Receipts {
     /// Taken messages that the peer was told of, and the credit that it was given.
     told: u64,
     granted: Credit,
-    /// Where reads ended: how many bytes belong to how many messages.
+    /// Where reads ended: how many bytes belong to how many whole messages.
     checkpoints: VecDeque<Credit>,
 }
 
@@ -46,7 +46,8 @@ impl Receipts {
             return Err(Violation::BeyondCredit);
         }
         if received.messages > self.received.messages {
-            self.checkpoint(received);
+            let unfinished = last_began.messages == received.messages;
+            self.checkpoint(if unfinished { last_began } else { received });
         }
         self.received = received;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::pair::{Ana, BUDGET, Ben, Pair, Scenario};
 use crate::protocol::frame::{self, kind};
-use crate::protocol::{Control, MAX_PLAINTEXT, Message};
+use crate::protocol::{Control, Credit, MAX_PLAINTEXT, Message};
 
 fn open() -> Pair {
     Scenario::new().without_handshake([9; 32]).open()
@@ -93,6 +93,30 @@ fn a_message_among_many_small_frames_does_not_keep_them() {
         }
         assert!(kept(&messages) < 40 * 200, "{} bytes", kept(&messages));
     }
+}
+
+#[test]
+fn what_came_of_an_unfinished_message_is_not_granted_anew() {
+    let mut pair = Scenario::new()
+        .without_handshake([9; 32])
+        .window(Ben, 10, 1_000)
+        .open();
+    pair.send(Ana, "x");
+    pair.send(Ana, vec![0; 200_000]);
+    pair[Ana].speak(1);
+    let (wire, now) = (std::mem::take(&mut pair[Ana].wire), pair.now);
+    assert!(wire.len() > 60_000);
+    pair[Ben].hear(now, &wire).unwrap();
+    pair.take(Ben);
+    pair[Ben].look(now);
+    pair[Ben].speak(BUDGET);
+    let wire = std::mem::take(&mut pair[Ben].wire);
+    let intake = pair[Ana].hear(now, &wire).unwrap();
+    let credit = Credit {
+        messages: 11,
+        bytes: 1_001,
+    };
+    assert_eq!(intake.ack, Some((1, credit)));
 }
 
 #[test]
