@@ -60,6 +60,8 @@ pub(crate) struct State {
     write_error: Option<io::Error>,
     /// This side no longer waits for the peer.
     given_up: bool,
+    /// The application takes nothing more; the reader counts what it took before.
+    abandoned: bool,
     /// The reader has ended, and with it the session.
     pub(crate) ended: bool,
 }
@@ -85,6 +87,7 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
             last_write: now,
             write_error: None,
             given_up: false,
+            abandoned: false,
             ended: false,
         }),
         work: Condvar::new(),
@@ -218,7 +221,7 @@ impl Shared {
 
     /// As `close`, and the application takes nothing more.
     pub(crate) fn abandon(&self) {
-        self.lock().connection.abandon();
+        self.lock().abandoned = true;
         self.close();
     }
 

@@ -112,6 +112,9 @@ impl Reader {
         let now = Instant::now();
         let mut state = self.shared.lock();
         state.connection.handle_waiting(now, self.events.len());
+        if state.abandoned {
+            state.connection.abandon();
+        }
         if state.connection.handle_timeout(now) {
             return Err(Ending::Dead);
         }

@@ -180,8 +180,9 @@ impl Connection {
         if let Some(fault) = &self.fault {
             return !matches!(fault, Fault::Due(_));
         }
-        let taken = self.abandoned || (self.receipts.all_taken() && self.receipts.all_told());
-        self.bye_sent && self.bye_received && self.all_acked() && taken
+        let taken = self.abandoned || self.receipts.all_taken();
+        let told = taken && self.receipts.all_told();
+        self.bye_sent && self.bye_received && self.all_acked() && told
     }
 
     fn all_acked(&self) -> bool {
@@ -295,10 +296,12 @@ impl Connection {
         self.closed_by.get_or_insert(ClosedBy::Here);
     }
 
-    /// The application takes no more messages; closes, and acknowledges none of them.
+    /// The application takes no more messages; closes, and acknowledges only those that were
+    /// counted as taken before.
     pub(crate) fn abandon(&mut self) {
         self.close();
         self.abandoned = true;
+        self.ack_due |= !self.receipts.all_told();
     }
 
     // What to do next.
