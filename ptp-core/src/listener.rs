@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use socket2::SockRef;
 
 use crate::config::Config;
-use crate::driver::establish;
+use crate::driver::{deadline, establish};
 use crate::error::{ConnectError, ListenError};
 use crate::protocol::{Answer, Refusal};
 use crate::session::Session;
@@ -224,7 +224,7 @@ fn start_handshake(shared: &Arc<Shared>, stream: TcpStream, sessions: Sender<Ses
 }
 
 fn handshake(shared: &Shared, stream: TcpStream) -> Result<Session, ConnectError> {
-    let deadline = Instant::now() + shared.config.handshake_timeout;
+    let deadline = deadline(shared.config.handshake_timeout);
     let halves = stream.split().map_err(|cause| ConnectError::Io {
         stage: crate::Stage::Connect,
         cause,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::driver::{Shared, State};
+use crate::driver::{Shared, State, deadline};
 use crate::error::{FlushError, SendError, TrySendError};
 use crate::protocol::{MessageId, Payload};
 
@@ -82,7 +82,7 @@ impl Sender {
             let message = message.into_returned();
             return Err(TrySendError::TooLarge { message, limit });
         }
-        let mut deadline = None;
+        let mut until = None;
         loop {
             if state.ended || state.connection.is_closing() {
                 return Err(TrySendError::Disconnected(message.into_returned()));
@@ -91,13 +91,12 @@ impl Sender {
                 break;
             }
             if let Some(timeout) = timeout {
-                let now = Instant::now();
-                let deadline = *deadline.get_or_insert(now + timeout);
-                if now >= deadline {
+                let until = *until.get_or_insert_with(|| deadline(timeout));
+                if Instant::now() >= until {
                     return Err(TrySendError::Full(message.into_returned()));
                 }
             }
-            state = self.shared.wait(state, deadline);
+            state = self.shared.wait(state, until);
         }
         let id = accept(&mut state, message);
         self.shared.transmit(state);
@@ -111,7 +110,7 @@ impl Sender {
     /// [`FlushError::TimedOut`] when it has not in time; nothing is lost, and it may be called
     /// again. [`FlushError::Disconnected`] when the session ended before.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline(timeout);
         let mut state = self.shared.lock();
         let (sent, _) = state.connection.sent_and_acked();
         state.connection.flush();

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::config::Config;
 use crate::connect;
 use crate::driver::establish::{self, Established};
-use crate::driver::{self, Running, Shared};
+use crate::driver::{self, Running, Shared, deadline};
 use crate::error::ConnectError;
 use crate::event::{End, Event};
 use crate::listener::{Listener, Slot};
@@ -117,7 +117,7 @@ impl Session {
     /// # Errors
     /// Says which [`Stage`](crate::Stage) failed, and why.
     pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
-        let deadline = Instant::now() + config.connect_timeout;
+        let deadline = deadline(config.connect_timeout);
         let stream = connect::connect(address, deadline)?;
         Self::establish(stream, Role::Dialler, config, deadline)
     }
@@ -150,7 +150,7 @@ impl Session {
             Role::Dialler => config.connect_timeout,
             Role::Listener => config.handshake_timeout,
         };
-        Self::establish(transport, role, config, Instant::now() + limit)
+        Self::establish(transport, role, config, deadline(limit))
     }
 
     fn establish(
@@ -280,7 +280,7 @@ impl Session {
     /// peer sent until then is returned. Takes at most about `timeout` plus a second; what the
     /// peer had not acknowledged by then stands in the report.
     pub fn close(mut self, timeout: Duration) -> CloseReport {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline(timeout);
         self.shared.close();
         let mut report = CloseReport {
             unread: Vec::new(),
@@ -317,7 +317,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.abandon();
-        let deadline = Instant::now() + self.linger;
+        let deadline = deadline(self.linger);
         let mut state = self.shared.lock();
         while !state.ended && Instant::now() < deadline {
             state = self.shared.wait(state, Some(deadline));

@@ -333,6 +333,7 @@ impl Greeted {
             self.read()?;
         }
         let timeout = config.timeout.min(Duration::from_millis(theirs.timeout_ms));
+        let timeout = timeout.min(super::FOREVER);
         let Halves {
             reader,
             mut writer,

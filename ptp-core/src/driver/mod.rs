@@ -35,6 +35,14 @@ use reader::Reader;
 /// sleeping writer: in a burst the writer gathers more.
 const QUIET: Duration = Duration::from_micros(50);
 
+/// Longer than any program runs. A deadline further off would not fit into an `Instant`.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// When `timeout`, of any length, is over.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(FOREVER)
+}
+
 /// What the threads of a session share.
 pub(crate) struct Shared {
     state: Mutex<State>,
