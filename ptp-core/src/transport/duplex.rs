@@ -23,36 +23,36 @@ use super::{Halves, Hangup, ReadHalf, Transport, WriteHalf};
 pub fn duplex(capacity: usize) -> (Duplex, Duplex) {
     let (there, back) = (Pipe::new(capacity), Pipe::new(capacity));
     let left = Duplex {
-        incoming: Arc::clone(&back),
-        outgoing: Arc::clone(&there),
+        reader: Reader(Arc::clone(&back)),
+        writer: Writer(Arc::clone(&there)),
     };
     let right = Duplex {
-        incoming: there,
-        outgoing: back,
+        reader: Reader(there),
+        writer: Writer(back),
     };
     (left, right)
 }
 
-/// One end of [`duplex`].
+/// One end of [`duplex`]. Dropping it ends the stream for the other.
 pub struct Duplex {
-    incoming: Arc<Pipe>,
-    outgoing: Arc<Pipe>,
+    reader: Reader,
+    writer: Writer,
 }
 
 impl Duplex {
     /// A handle that makes the direction *from* this end fail.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        Faults(Arc::clone(&self.outgoing))
+        Faults(Arc::clone(&self.writer.0))
     }
 }
 
 impl Transport for Duplex {
     fn split(self) -> io::Result<Halves> {
-        let hangup = Both(Arc::clone(&self.incoming), Arc::clone(&self.outgoing));
+        let hangup = Both(Arc::clone(&self.reader.0), Arc::clone(&self.writer.0));
         Ok(Halves {
-            reader: Box::new(Reader(self.incoming)),
-            writer: Box::new(Writer(self.outgoing)),
+            reader: Box::new(self.reader),
+            writer: Box::new(self.writer),
             hangup: Box::new(hangup),
             peer: None,
         })
