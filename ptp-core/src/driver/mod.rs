@@ -51,7 +51,8 @@ pub(crate) struct Shared {
     /// Those sleep here who wait for room, for acknowledgements or for the end.
     progress: Condvar,
     out: Mutex<Out>,
-    hangup: Box<dyn Hangup>,
+    /// `None` once the session has ended: what keeps a sender then keeps no socket.
+    hangup: Mutex<Option<Arc<dyn Hangup>>>,
 }
 
 /// What the lock protects. It is never held across I/O, a channel send or code of the application.
@@ -101,7 +102,7 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
         work: Condvar::new(),
         progress: Condvar::new(),
         out: Mutex::new(Out::new(established.sealer, established.writer, timeout)),
-        hangup: established.hangup,
+        hangup: Mutex::new(Some(established.hangup.into())),
     });
     let (events_in, events) = crossbeam_channel::unbounded();
     let writer = {
@@ -216,7 +217,7 @@ impl Shared {
         state.write_error.get_or_insert(error);
         drop(state);
         self.work.notify_one();
-        self.hangup.hang_up();
+        self.hang_up();
     }
 
     /// Says goodbye behind all that was accepted.
@@ -236,13 +237,33 @@ impl Shared {
     /// Ends the connection without waiting for the peer any longer.
     pub(crate) fn give_up(&self) {
         self.lock().given_up = true;
-        self.hangup.hang_up();
+        self.hang_up();
+    }
+
+    fn hang_up(&self) {
+        let hangup = self.hangup();
+        let present = hangup.clone();
+        drop(hangup);
+        if let Some(hangup) = present {
+            hangup.hang_up();
+        }
+    }
+
+    /// Lets go of the transport: both threads are done with it.
+    fn release(&self) {
+        self.hangup().take();
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.release();
+    }
+
+    fn hangup(&self) -> MutexGuard<'_, Option<Arc<dyn Hangup>>> {
+        self.hangup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes everybody: there is nothing to wait for any more.
     fn end(&self) {
         self.lock().ended = true;
-        self.hangup.hang_up();
+        self.hang_up();
         self.work.notify_all();
         self.progress.notify_all();
     }

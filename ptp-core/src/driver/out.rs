@@ -14,7 +14,8 @@ pub(super) const BUDGET: usize = 192 * 1024;
 /// The sealing half and the transport's writing half; a part-written batch stays here.
 pub(super) struct Out {
     sealer: Sealer,
-    transport: Box<dyn WriteHalf>,
+    /// `None` once the session has ended.
+    transport: Option<Box<dyn WriteHalf>>,
     /// A peer that takes nothing for so long is dead.
     timeout: Duration,
     chunks: Vec<Bytes>,
@@ -26,7 +27,7 @@ impl Out {
     pub(super) fn new(sealer: Sealer, transport: Box<dyn WriteHalf>, timeout: Duration) -> Self {
         Self {
             sealer,
-            transport,
+            transport: Some(transport),
             timeout,
             chunks: Vec::new(),
             sealed: Vec::new(),
@@ -97,12 +98,20 @@ impl Out {
 
     /// Tells the peer that nothing more comes.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        self.transport.finish()
+        match &mut self.transport {
+            Some(transport) => transport.finish(),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of the transport; nothing can be written any more.
+    pub(super) fn release(&mut self) {
+        self.transport = None;
     }
 
     fn write_once(&mut self, deadline: Instant) -> io::Result<()> {
-        let rest = &self.sealed[self.written..];
-        self.written += self.transport.write(rest, deadline)?;
+        let transport = self.transport.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        self.written += transport.write(&self.sealed[self.written..], deadline)?;
         Ok(())
     }
 }

@@ -64,6 +64,7 @@ impl Reader {
         self.shared.end();
         // What was pulled is only settled when the writer has stopped; `end` made it stop.
         let _ = writer.join();
+        self.shared.release();
         let end = self.end(&ending);
         log::debug!("the session ended: {} {}", end.reason, end.cause);
         // Fails only if the application has dropped the session and with it all interest.
