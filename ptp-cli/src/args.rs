@@ -14,7 +14,7 @@ pub(crate) const DEFAULT_PORT: u16 = 5000;
     name = "ptp",
     version,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = 80
 )]
 #[command(after_help = "\
 Examples:
@@ -23,7 +23,8 @@ Examples:
   printf 'done\\n' | ptp client alice.lan 7000
                                    deliver one line and leave
 
-Type 'quit' or 'exit' to disconnect. In this version anyone who reaches the port is let in.")]
+Type 'quit' or 'exit' to disconnect. In this version anyone who reaches the
+port is let in.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
