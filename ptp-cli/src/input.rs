@@ -17,6 +17,8 @@ pub(crate) enum End {
     Eof,
     /// The word to leave.
     Quit,
+    /// The session took no more of it.
+    Cut,
     /// It could not be sent: what to say, and how to exit.
     Trouble(String, Exit),
 }
@@ -75,7 +77,7 @@ fn send(sender: &Sender, line: &[u8], number: u64) -> Result<(), End> {
         SendError::TooLarge { limit, .. } => {
             End::Trouble(render::too_large(number, limit), Exit::Unexpected)
         }
-        _ => End::Trouble(render::INPUT_LEFT.into(), Exit::Undelivered),
+        _ => End::Cut,
     })
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
-use ptp_core::{Event, Message, Session};
+use ptp_core::{Event, Message, Reason, Session};
 
 use crate::args::{Command, Options};
 use crate::exit::{self, Exit};
@@ -96,6 +96,7 @@ fn read_input(session: &Arc<Session>, options: &Options) -> io::Result<Receiver<
 fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -> Exit {
     let mut output = Output::new();
     let mut trouble = None;
+    let mut cut = false;
     let mut input_open = true;
     let closed = crossbeam_channel::never();
     loop {
@@ -107,6 +108,7 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
                     Ok(End::Eof) if leaves_at_eof => session.finish(),
                     Ok(End::Eof) => {}
                     Ok(End::Quit) => session.finish(),
+                    Ok(End::Cut) => cut = true,
                     Ok(End::Trouble(text, exit)) => {
                         complain(&text);
                         trouble.get_or_insert(exit);
@@ -131,9 +133,12 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
                 for line in render::disconnected(&end) {
                     complain(&line);
                 }
-                return trouble
-                    .or_else(|| last_trouble(input))
-                    .unwrap_or(render::exit_of(&end));
+                let last = if cut {
+                    Some(End::Cut)
+                } else {
+                    input.recv_timeout(LAST_LOOK).ok()
+                };
+                return exit_of(&end, trouble, last);
             }
             Ok(_) => {}
             Err(_) => return Exit::Unexpected,
@@ -141,14 +146,23 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
     }
 }
 
-/// Input that the other side did not wait for.
-fn last_trouble(input: &Receiver<End>) -> Option<Exit> {
-    match input.recv_timeout(LAST_LOOK) {
-        Ok(End::Trouble(text, exit)) => {
-            complain(&text);
-            Some(exit)
+/// The exit code, where the input had `trouble` before, and `last` is how it ended. What was
+/// accepted and not delivered counts more than what was not even read.
+fn exit_of(end: &ptp_core::End, trouble: Option<Exit>, last: Option<End>) -> Exit {
+    let left = match last {
+        // Not where this side left, as after a signal: then there may well be more input.
+        Some(End::Cut) if end.reason != Reason::ClosedHere => {
+            Some((render::INPUT_LEFT.to_owned(), Exit::Undelivered))
         }
+        Some(End::Trouble(text, exit)) => Some((text, exit)),
         _ => None,
+    };
+    if let Some((text, _)) = &left {
+        complain(text);
+    }
+    match render::exit_of(end) {
+        Exit::Fine => trouble.or(left.map(|(_, exit)| exit)).unwrap_or(Exit::Fine),
+        lost => lost,
     }
 }
 
