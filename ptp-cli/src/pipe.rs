@@ -123,10 +123,7 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
             Ok(Event::Received(message)) => {
                 let written = output.show(&session, &message);
                 if written.is_err() {
-                    // Whoever read our output has seen enough. What is not taken now is not
-                    // acknowledged; what was sent is still delivered.
-                    drop(session);
-                    return trouble.unwrap_or(Exit::Fine);
+                    return leave_quietly(session).unwrap_or(trouble.unwrap_or(Exit::Fine));
                 }
             }
             Ok(Event::Disconnected(end)) => {
@@ -144,6 +141,20 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
             Err(_) => return Exit::Unexpected,
         }
     }
+}
+
+/// Whoever read our output has seen enough: what is not taken now is not acknowledged. Complains
+/// only if something that was sent is not delivered.
+fn leave_quietly(session: Arc<Session>) -> Option<Exit> {
+    let events = session.events().clone();
+    drop(session);
+    let end = events.iter().find_map(|event| match event {
+        Event::Disconnected(end) => Some(end),
+        _ => None,
+    })?;
+    let undelivered = render::undelivered(&end)?;
+    complain(&undelivered);
+    Some(Exit::Undelivered)
 }
 
 /// The exit code, where the input had `trouble` before, and `last` is how it ended. What was

@@ -71,23 +71,28 @@ pub(crate) fn disconnected(end: &End) -> Vec<String> {
         reason if end.cause.is_empty() => format!("[DISCONNECTED] Connection lost: {reason}"),
         _ => format!("[DISCONNECTED] Connection lost: {}", end.cause),
     }];
+    lines.extend(undelivered(end));
+    lines
+}
+
+/// An error that counts what was not delivered, if there is any.
+pub(crate) fn undelivered(end: &End) -> Option<String> {
     let messages = |count| if count == 1 { "message" } else { "messages" };
     match (end.unsent.len(), end.unconfirmed.len()) {
-        (0, 0) => {}
-        (unsent, 0) => lines.push(format!(
+        (0, 0) => None,
+        (unsent, 0) => Some(format!(
             "[ERROR] {unsent} {} not delivered",
             messages(unsent)
         )),
-        (0, perhaps) => lines.push(format!(
+        (0, perhaps) => Some(format!(
             "[ERROR] {perhaps} {} perhaps not delivered",
             messages(perhaps)
         )),
-        (unsent, perhaps) => lines.push(format!(
+        (unsent, perhaps) => Some(format!(
             "[ERROR] {unsent} {} not delivered, {perhaps} more perhaps not",
             messages(unsent)
         )),
     }
-    lines
 }
 
 /// The exit code that an end calls for.
