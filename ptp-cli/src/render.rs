@@ -122,6 +122,10 @@ pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> 
     use ConnectError as E;
     let port = place.rsplit(':').next().unwrap_or_default();
     let text = match error {
+        E::Address(_) => format!(
+            "{place} is no place to connect to: write the name or the address alone, and the port \
+             behind a space, such as `ptp client alice.lan 7000`"
+        ),
         E::Resolve { host, .. } => format!(
             "The name {} is not known: check its spelling, or use the address itself",
             escape::name(host)

@@ -59,6 +59,17 @@ fn the_name_is_unknown() {
 }
 
 #[test]
+fn what_is_no_host_is_told_so() {
+    for host in ["127.0.0.1:7000", "[::1]:7000", "http://alice", "a b", ""] {
+        let ended = Ptp::without_input(&["client", host]).wait();
+        ended
+            .is(3, "")
+            .says("[ERROR] ")
+            .says("`ptp client alice.lan 7000`");
+    }
+}
+
+#[test]
 fn the_port_is_in_use() {
     let held = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = held.local_addr().unwrap().port();
