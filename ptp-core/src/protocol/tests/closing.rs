@@ -17,11 +17,14 @@ fn closed_by(pair: &Pair, who: Who) -> Option<ClosedBy> {
 
 /// What each message is, for comparing.
 fn summary(messages: &[Message]) -> Vec<(u64, MessageKind, &[u8])> {
-    let row = |message: &'_ Message| (message.id().get(), message.kind());
-    let rows = messages.iter().map(row);
-    rows.zip(messages.iter().map(Message::as_bytes))
-        .map(|((id, kind), body)| (id, kind, body))
-        .collect()
+    let row = |message| {
+        (
+            Message::id(message).get(),
+            message.kind(),
+            message.as_bytes(),
+        )
+    };
+    messages.iter().map(row).collect()
 }
 
 /// All orders of `items`.
