@@ -140,7 +140,10 @@ fn words(line: &[u8]) -> Option<impl Iterator<Item = &str>> {
 }
 
 fn version(word: &str) -> Option<u32> {
-    word.strip_prefix("PTP/")?.parse().ok()
+    let digits = word.strip_prefix("PTP/")?;
+    // A number has one form: "+1" and "01" are no hello.
+    let version: u32 = digits.parse().ok()?;
+    (version.to_string() == digits).then_some(version)
 }
 
 /// Names what a peer speaks that is not PTP, from its first bytes, for a person to read.
@@ -228,6 +231,8 @@ mod tests {
             (b"hello\n", "plain text"),
             (b"\x00\x01", "something binary"),
             (b"PTP/1 \x01\n", "a damaged PTP greeting"),
+            (b"PTP/+1 x\n", "a damaged PTP greeting"),
+            (b"PTP/01 x\n", "a damaged PTP greeting"),
         ] {
             assert_eq!(choose(bytes, &[AES]), None, "{name}");
             assert_eq!(Answer::read(bytes), None, "{name}");

@@ -53,7 +53,7 @@ impl Receipts {
         Ok(())
     }
 
-    /// Remembers a point, or moves the last one if it lies close: there are at most about 128.
+    /// Remembers a point, or moves the last one if it lies close: there are at most about 256.
     fn checkpoint(&mut self, at: Credit) {
         let before = self.checkpoints.iter().nth_back(1).unwrap_or(&self.taken);
         let close = at.messages - before.messages < self.window.messages / 64
