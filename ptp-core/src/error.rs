@@ -92,6 +92,10 @@ pub enum ConnectError {
     /// The other side broke the protocol.
     #[error("the other side broke the protocol: {0}")]
     Protocol(#[from] Violation),
+    /// The other side says that this one broke the protocol; the number is its reason
+    /// (docs/protocol.md, "Faults").
+    #[error("the other side says that this one broke the protocol (fault {0})")]
+    Fault(u64),
     /// No key could be made.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -65,7 +65,7 @@ pub(crate) fn dial(
     let mut greeting = line.greet(keys, Greeting::Welcome, Credit::default(), config)?;
     let welcome = greeting.wait_for_welcome()?;
     if welcome.session != session {
-        return Err(Violation::Handshake.into());
+        return Err(greeting.fail(Violation::Handshake));
     }
     greeting.send(&[Control::Name(name(config))])?;
     greeting.finish(config, &welcome)
@@ -260,23 +260,25 @@ impl Line {
 
     /// Goes on with the records.
     fn greet(
-        self,
+        mut self,
         keys: Keys,
         greeting: Greeting,
         granted: Credit,
         config: &Config,
     ) -> Result<Greeted, ConnectError> {
         let mut inbound = Inbound::new(keys.opener, greeting, granted, config.max_message.into());
-        inbound.space()[..self.read.len()].copy_from_slice(&self.read);
-        let intake = inbound.handle_read(self.read.len())?;
-        Ok(Greeted {
+        let read = std::mem::take(&mut self.read);
+        inbound.space()[..read.len()].copy_from_slice(&read);
+        let mut greeted = Greeted {
             line: self,
             sealer: keys.sealer,
             inbound,
-            intake,
+            intake: Intake::default(),
             peer: PublicKey(keys.peer),
             hash: keys.hash,
-        })
+        };
+        greeted.handle_read(read.len())?;
+        Ok(greeted)
     }
 
     fn error(&self, cause: io::Error) -> ConnectError {
@@ -362,21 +364,37 @@ impl Greeted {
         })
     }
 
-    /// Reads more; what the greeting told before is kept.
     fn read(&mut self) -> Result<(), ConnectError> {
         let space = self.inbound.space();
         match self.line.halves.reader.read(space, self.line.deadline) {
             Ok(0) => Err(ConnectError::Closed(self.line.stage)),
-            Ok(length) => {
-                let intake = self.inbound.handle_read(length)?;
-                let name = self.intake.name.take();
-                self.intake = Intake {
-                    name: intake.name.or(name),
-                    ..intake
-                };
-                Ok(())
-            }
+            Ok(length) => self.handle_read(length),
             Err(error) => Err(self.line.error(error)),
         }
+    }
+
+    /// Takes what was read; what the greeting told before is kept.
+    fn handle_read(&mut self, length: usize) -> Result<(), ConnectError> {
+        let intake = match self.inbound.handle_read(length) {
+            Ok(intake) => intake,
+            Err(violation) => return Err(self.fail(violation)),
+        };
+        if let Some(code) = intake.fault {
+            return Err(ConnectError::Fault(code));
+        }
+        let name = self.intake.name.take();
+        self.intake = Intake {
+            name: intake.name.or(name),
+            ..intake
+        };
+        Ok(())
+    }
+
+    /// Tells the peer what it did wrong.
+    fn fail(&mut self, violation: Violation) -> ConnectError {
+        // It ends in any case, and who is gone need not be told.
+        let _ = self.send(&[Control::Fault(violation.code())]);
+        self.line.await_end();
+        violation.into()
     }
 }

@@ -117,6 +117,8 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
         transport: established.reader,
         events: events_in,
         first: established.intake,
+        messages: Vec::new(),
+        answers_soon: false,
     };
     let spawned = thread::Builder::new()
         .name("ptp-reader".into())

@@ -2,19 +2,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::{Shared, State};
 use crate::event::{End, Event, Reason};
-use crate::protocol::{ClosedBy, Inbound, Intake, Violation};
+use crate::protocol::{ClosedBy, Inbound, Intake, Message, Violation};
 use crate::transport::ReadHalf;
 
 /// How long the end of the stream is waited for once all is said: closing before it would make
 /// the system send a reset, which can destroy what was said last.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long a reader looks before it sleeps.
+const SOON: Duration = Duration::from_micros(100);
 /// How often a closing session looks whether its writer has said the last word.
 const CLOSING_TICK: Duration = Duration::from_millis(50);
 
@@ -26,6 +28,10 @@ pub(super) struct Reader {
     pub(super) events: Sender<Event>,
     /// What came behind the greeting.
     pub(super) first: Intake,
+    /// The messages of one read, before they are sent.
+    pub(super) messages: Vec<Message>,
+    /// What was waited for last came within `SOON`.
+    pub(super) answers_soon: bool,
 }
 
 /// Why reading ended.
@@ -75,11 +81,12 @@ impl Reader {
         let mut intake = std::mem::take(&mut self.first);
         loop {
             self.handle_received(&intake)?;
-            let events = &self.events;
-            self.inbound.drain_messages(|message| {
+            self.inbound
+                .drain_messages(|message| self.messages.push(message));
+            for message in self.messages.drain(..) {
                 // As above: nobody is left who would miss it, and it is not acknowledged.
-                let _ = events.send(Event::Received(message));
-            });
+                let _ = self.events.send(Event::Received(message));
+            }
             intake = self.next_intake()?;
         }
     }
@@ -99,13 +106,30 @@ impl Reader {
     fn next_intake(&mut self) -> Result<Intake, Ending> {
         loop {
             let deadline = self.handle_deadlines()?;
-            match self.transport.read(self.inbound.space(), deadline) {
+            match self.read_soon(deadline) {
                 Ok(0) => return Err(Ending::Lost("it ended without a goodbye".into())),
                 Ok(length) => return Ok(self.inbound.handle_read(length)?),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 Err(error) => return Err(Ending::Lost(error.to_string())),
             }
         }
+    }
+
+    /// Reads, and if the last answer came soon, looks for the next one a little while before it
+    /// sleeps: to be woken takes longer than most answers do.
+    fn read_soon(&mut self, deadline: Instant) -> io::Result<usize> {
+        let began = Instant::now();
+        let mut now = began;
+        while self.answers_soon && now < deadline && now - began < SOON {
+            match self.transport.read(self.inbound.space(), now) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => thread::yield_now(),
+                result => return result,
+            }
+            now = Instant::now();
+        }
+        let result = self.transport.read(self.inbound.space(), deadline);
+        self.answers_soon = result.is_ok() && began.elapsed() < SOON;
+        result
     }
 
     /// Does what is due; returns when something is due again.
@@ -124,7 +148,7 @@ impl Reader {
             return Err(Ending::Finished);
         }
         let mut deadline = state.connection.next_timeout().unwrap_or(now + DRAIN);
-        if state.connection.is_saying_goodbye() {
+        if state.connection.bye_received() {
             deadline = deadline.min(now + CLOSING_TICK);
         }
         self.shared.wake_writer(state);

@@ -162,11 +162,6 @@ impl Connection {
         self.bye_received
     }
 
-    /// Whether both sides have said goodbye, and only acknowledgements are left to wait for.
-    pub(crate) fn is_saying_goodbye(&self) -> bool {
-        self.bye_sent && self.bye_received
-    }
-
     /// The code of the fault that the peer found in this side.
     pub(crate) fn fault_received(&self) -> Option<u64> {
         match self.fault {

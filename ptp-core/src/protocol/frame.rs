@@ -54,6 +54,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let [kind, rest @ ..] = bytes else {
         return Ok(None);
     };
+    let longest = longest_body(*kind)?;
     // Nearly every message is shorter than 128 bytes: one byte of length.
     let (length, taken) = match rest {
         [short @ 0..0x80, ..] => (u64::from(*short), 1),
@@ -62,7 +63,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
             None => return Ok(None),
         },
     };
-    if length > longest_body(*kind)? as u64 {
+    if length > longest as u64 {
         return Err(Violation::FrameLength {
             kind: *kind,
             length,

@@ -136,7 +136,8 @@ fn words(line: &[u8]) -> Option<impl Iterator<Item = &str>> {
     if line.len() >= MAX_LINE || !line.iter().all(|byte| (0x20..0x7f).contains(byte)) {
         return None;
     }
-    Some(str::from_utf8(line).ok()?.split(' '))
+    let words = str::from_utf8(line).ok()?.split(' ');
+    words.clone().all(|word| !word.is_empty()).then_some(words)
 }
 
 fn version(word: &str) -> Option<u32> {
@@ -231,6 +232,8 @@ mod tests {
             (b"hello\n", "plain text"),
             (b"\x00\x01", "something binary"),
             (b"PTP/1 \x01\n", "a damaged PTP greeting"),
+            (b"PTP/1  25519_AESGCM_SHA256\n", "a damaged PTP greeting"),
+            (b"PTP/1 25519_AESGCM_SHA256 \n", "a damaged PTP greeting"),
             (b"PTP/+1 x\n", "a damaged PTP greeting"),
             (b"PTP/01 x\n", "a damaged PTP greeting"),
         ] {

@@ -171,6 +171,12 @@ impl Inbound {
         body: std::ops::Range<usize>,
         intake: &mut Intake,
     ) -> Result<(), Violation> {
+        if !matches!(
+            kind,
+            kind::WELCOME | kind::REFUSED | kind::NAME | kind::FAULT
+        ) {
+            return Err(Violation::UnexpectedFrame(kind));
+        }
         match (self.greeting, Control::take(kind, self.buffer.bytes(body))?) {
             (Greeting::Welcome, Some(Control::Welcome(opening))) => {
                 self.acked.1 = opening.credit;
