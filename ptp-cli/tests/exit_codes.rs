@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
-use support::{Ptp, client, ptp, server, server_with_pipe};
+use support::{Ptp, client, ptp, server, server_with_pipe, unused_port};
 
 /// Somebody who is not PTP: treats its first caller as `greet` says.
 fn stranger(greet: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -25,14 +25,6 @@ fn stranger(greet: impl FnOnce(TcpStream) + Send + 'static) -> String {
 /// Reads until the caller leaves.
 fn listen(mut caller: TcpStream) {
     let _ = std::io::copy(&mut caller, &mut std::io::sink());
-}
-
-/// A port at which nobody listens; it is held so that nobody else gets it.
-fn unused_port() -> (TcpListener, String) {
-    // An address of the machine's own that the tests don't connect to.
-    let held = TcpListener::bind(("127.0.0.2", 0)).unwrap();
-    let port = held.local_addr().unwrap().port().to_string();
-    (held, port)
 }
 
 fn go(port: &str, options: &[&str]) -> support::Ended {

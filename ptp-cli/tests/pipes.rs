@@ -8,7 +8,7 @@
 
 mod support;
 
-use support::{Ptp, client, server, server_with_pipe};
+use support::{PATIENCE, Ptp, client, server, server_with_pipe};
 
 /// Lines with their numbers.
 fn numbered(count: usize, speaker: &str) -> String {
@@ -32,7 +32,7 @@ fn both_directions_at_once_are_complete_and_in_order() {
     server.pour(numbered(100_000, "server"));
     let pipe = client.pour_on(numbered(100_000, "client"));
     client.prints("server 100000\n");
-    drop(pipe.join());
+    drop(pipe.recv_timeout(PATIENCE));
     let (client, server) = (client.wait(), server.wait());
     assert!(client.code == Some(0), "{}", client.stderr);
     assert!(server.code == Some(0), "{}", server.stderr);

@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 use support::terminal::Terminal;
-use support::{Ptp, client, ptp, server_with_pipe};
+use support::{Ptp, client, ptp, server_with_pipe, unused_port};
 
 const BANNER: &str = "=== Unified Message Application ===";
 const INSTRUCTIONS: &str = "=== Type your messages (type 'quit' or 'exit' to disconnect) ===";
@@ -188,8 +188,7 @@ fn the_terminal_is_restored_after_a_signal_before_the_connection() {
 
 #[test]
 fn the_terminal_is_restored_after_a_connection_error() {
-    let held = std::net::TcpListener::bind(("127.0.0.2", 0)).unwrap();
-    let port = held.local_addr().unwrap().port().to_string();
+    let (_held, port) = unused_port();
     let client = Terminal::start(&client(&port, &[]));
     client.exits(3);
     client.shows(&format!("[ERROR] Nobody listens at 127.0.0.1:{port}"));
@@ -245,6 +244,21 @@ fn ctrl_z_stops_it_and_the_conversation_goes_on_after_it() {
         .types(" done\r");
     server.prints("half done\n");
     client.types("quit\r").exits(0);
+}
+
+#[test]
+fn the_log_does_not_damage_what_is_typed() {
+    let (server, port) = waiting(&["-v"]);
+    server.types("half");
+    let mut stranger = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    std::io::Write::write_all(&mut stranger, b"GET /\x1b[2J\r\n").unwrap();
+    server.shows("was turned away");
+    let client = Terminal::start(&client(&port, &["-vv"]));
+    client.prompts();
+    server.stands(&["You: half"], "You: half").types(" typed\r");
+    client.shows("Remote: half typed").types("quit\r").exits(0);
+    server.exits(0);
+    assert_eq!(server.obeyed(), [""; 0]);
 }
 
 #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@
 mod support;
 
 use support::terminal::Terminal;
-use support::{Ptp, client, server_with_pipe};
+use support::{PATIENCE, Ptp, client, server_with_pipe};
 
 const LEFT: &str = "\x1b[D";
 
@@ -84,7 +84,7 @@ fn what_is_typed_while_messages_arrive_is_sent_whole() {
     client.types("\r");
     server.prints("every single letter of this arrives\n");
     client.shows("Remote: message 2000");
-    drop(pipe.join());
+    drop(pipe.recv_timeout(PATIENCE));
     let lines = client.lines();
     let received = lines
         .iter()

@@ -9,9 +9,11 @@ pub(crate) mod screen;
 pub(crate) mod terminal;
 
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// More than anything takes on a busy machine.
@@ -204,15 +206,17 @@ impl Ptp {
         thread::spawn(move || pipe.write_all(&input));
     }
 
-    /// Writes to its input, as fast as it is read, and does not end it while what is returned is
-    /// held; does not wait for that.
+    /// Writes to its input, as fast as it is read, without waiting for that. The input is given
+    /// back when all is written, and ends when it is dropped.
     #[must_use]
-    pub(crate) fn pour_on(&mut self, input: impl Into<Vec<u8>>) -> JoinHandle<ChildStdin> {
+    pub(crate) fn pour_on(&mut self, input: impl Into<Vec<u8>>) -> Receiver<ChildStdin> {
         let (mut pipe, input) = (self.input.take().unwrap(), input.into());
+        let (written, all_written) = mpsc::channel();
         thread::spawn(move || {
             let _ = pipe.write_all(&input);
-            pipe
-        })
+            let _ = written.send(pipe);
+        });
+        all_written
     }
 
     /// Writes `line` to its input again and again for as long as it reads.
@@ -295,4 +299,13 @@ pub(crate) fn server_with_pipe(options: &[&str]) -> (Ptp, String) {
 /// The arguments of a client of the server at `port`.
 pub(crate) fn client<'a>(port: &'a str, options: &[&'a str]) -> Vec<&'a str> {
     [&["client", "127.0.0.1", port], options].concat()
+}
+
+/// A port at which nobody listens, and what must be held for nobody to get it: it is that of a
+/// caller in a connection.
+pub(crate) fn unused_port() -> (TcpStream, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = caller.local_addr().unwrap().port().to_string();
+    (caller, port)
 }
