@@ -205,6 +205,10 @@ fn start_handshake(shared: &Arc<Shared>, stream: TcpStream, sessions: Sender<Ses
             .begin(stream, shared.config.max_handshakes),
         Err(error) => return log::warn!("a caller can't be answered: {error}"),
     };
+    // Closed since this caller came: nobody else would break its handshake off.
+    if shared.closed.load(Ordering::Acquire) {
+        return shared.handshakes().end(number);
+    }
     let spawned = thread::Builder::new().name("ptp-handshake".into()).spawn({
         let shared = Arc::clone(shared);
         move || {
