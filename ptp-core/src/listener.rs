@@ -155,6 +155,24 @@ impl Drop for Listener {
     }
 }
 
+// Here and not beside the other ways to a session, because a session knows no listener.
+impl Session {
+    /// Listens at `address` and waits, without limit, for the first peer. While the session lasts,
+    /// further callers are told that it is busy. For a limit, or for more than one session, use a
+    /// [`Listener`]; `address` is as there.
+    ///
+    /// # Errors
+    /// If the address can't be used.
+    pub fn listen(address: &str, config: &Config) -> Result<Self, ConnectError> {
+        let mut config = config.clone();
+        config.max_sessions = 1;
+        let listener = Listener::bind(address, &config)?;
+        let mut session = listener.accept()?;
+        session.hold(listener);
+        Ok(session)
+    }
+}
+
 fn bind(address: &str) -> Result<TcpListener, ListenError> {
     let unusable = |cause| ListenError::Address {
         address: address.to_owned(),

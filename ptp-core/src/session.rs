@@ -13,7 +13,6 @@ use crate::driver::establish::{self, Established};
 use crate::driver::{self, Running, Shared, deadline};
 use crate::error::ConnectError;
 use crate::event::{End, Event};
-use crate::listener::{Listener, Slot};
 use crate::protocol::Message;
 use crate::sender::Sender;
 use crate::transport::Transport;
@@ -104,9 +103,8 @@ pub struct Session {
     local_key: PublicKey,
     handshake_hash: [u8; 32],
     linger: Duration,
-    slot: Option<Slot>,
-    /// `Session::listen` goes on telling callers that it is busy.
-    listener: Option<Listener>,
+    /// What lasts as long as the session: a place among its listener's, or the listener itself.
+    held: Vec<Box<dyn Send + Sync>>,
 }
 
 impl Session {
@@ -120,21 +118,6 @@ impl Session {
         let deadline = deadline(config.connect_timeout);
         let stream = connect::connect(address, deadline)?;
         Self::establish(stream, Role::Dialler, config, deadline)
-    }
-
-    /// Listens at `address` and waits, without limit, for the first peer. While the session lasts,
-    /// further callers are told that it is busy. For a limit, or for more than one session, use a
-    /// [`Listener`]; `address` is as there.
-    ///
-    /// # Errors
-    /// If the address can't be used.
-    pub fn listen(address: &str, config: &Config) -> Result<Self, ConnectError> {
-        let mut config = config.clone();
-        config.max_sessions = 1;
-        let listener = Listener::bind(address, &config)?;
-        let mut session = listener.accept()?;
-        session.listener = Some(listener);
-        Ok(session)
     }
 
     /// Holds the session over any transport; one side dials, the other listens.
@@ -198,14 +181,13 @@ impl Session {
             local_key: identity.public_key(),
             handshake_hash,
             linger: config.linger,
-            slot: None,
-            listener: None,
+            held: Vec::new(),
         })
     }
 
-    /// Counts among its listener's sessions for as long as it is held.
-    pub(crate) fn hold(&mut self, slot: Option<Slot>) {
-        self.slot = slot;
+    /// Keeps `what` for as long as the session is held.
+    pub(crate) fn hold(&mut self, what: impl Send + Sync + 'static) {
+        self.held.push(Box::new(what));
     }
 
     /// What happens in the session, in order: messages, and last [`Event::Disconnected`]. Clones
