@@ -1,0 +1,237 @@
+//! Much at once: both ways full, and many threads that send, close, drop and cut.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod support;
+
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use ptp_core::transport::{self, Faults};
+use ptp_core::{Config, Event, Message, Reason, Session, TrySendError};
+use socket2::SockRef;
+use support::{Dice, Watchdog, ids, message, pair_over};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const MIB: usize = 1024 * 1024;
+
+/// Sends `total` bytes each way at once, and takes them slowly.
+fn fill_both_ways((ana, ben): (Session, Session), total: usize, size: usize) {
+    let count = total / size;
+    thread::scope(|scope| {
+        for session in [&ana, &ben] {
+            scope.spawn(move || {
+                let body = bytes::Bytes::from(vec![5; size]);
+                for _ in 0..count {
+                    session.sender().send(body.clone()).unwrap();
+                }
+                session.sender().flush(LIMIT).unwrap();
+            });
+            scope.spawn(move || {
+                for number in 1..=count as u64 {
+                    // Slow: whatever else can run does so first.
+                    thread::yield_now();
+                    let got = message(session);
+                    assert_eq!((got.id().get(), got.as_bytes().len()), (number, size));
+                }
+            });
+        }
+    });
+}
+
+/// Sessions over TCP with small buffers; with the smallest, loopback itself passes 70 KB/s.
+fn narrow_tcp(config: &Config) -> (Session, Session) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let left = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let right = listener.accept().unwrap().0;
+    for stream in [&left, &right] {
+        SockRef::from(stream)
+            .set_send_buffer_size(16 * 1024)
+            .unwrap();
+        SockRef::from(stream)
+            .set_recv_buffer_size(16 * 1024)
+            .unwrap();
+    }
+    pair_over(left, right, config, config)
+}
+
+#[test]
+fn both_ways_full_over_tcp_is_no_deadlock() {
+    let _watchdog = Watchdog::new("64 MiB each way over TCP", LIMIT);
+    fill_both_ways(narrow_tcp(&Config::open()), 64 * MIB, 64 * 1024);
+}
+
+#[test]
+fn both_ways_full_through_small_windows_is_no_deadlock() {
+    let _watchdog = Watchdog::new("both ways through small windows", LIMIT);
+    let mut config = Config::open();
+    config.window_bytes = 64 * 1024;
+    config.window_messages = 16;
+    fill_both_ways(narrow_tcp(&config), 8 * MIB, 10_000);
+    let (left, right) = transport::duplex(512);
+    fill_both_ways(pair_over(left, right, &config, &config), 2 * MIB, 3_000);
+}
+
+#[test]
+fn messages_larger_than_every_buffer_pass_both_ways() {
+    let _watchdog = Watchdog::new("large messages both ways", LIMIT);
+    let mut config = Config::open();
+    config.window_bytes = MIB as u64;
+    fill_both_ways(narrow_tcp(&config), 48 * MIB, 12 * MIB);
+}
+
+/// How one side of a stressed session behaves, and what it saw.
+struct Side {
+    session: Option<Session>,
+    dice: Dice,
+    taken: Vec<Message>,
+    /// Unconfirmed and unsent, if the end came.
+    lost: Option<(Vec<u64>, Vec<u64>)>,
+}
+
+impl Side {
+    fn new(session: Session, seed: u64) -> Self {
+        Self {
+            session: Some(session),
+            dice: Dice::new(seed),
+            taken: Vec::new(),
+            lost: None,
+        }
+    }
+
+    /// Takes for a while, and ends somehow.
+    fn run(mut self, faults: &Faults) -> Self {
+        for _ in 0..self.dice.below(2_000) {
+            let session = self.session.as_ref().unwrap();
+            match session.events().try_recv() {
+                Ok(event) => self.note(event),
+                Err(_) => thread::yield_now(),
+            }
+        }
+        let Some(session) = self.session.take() else {
+            return self;
+        };
+        match self.dice.below(6) {
+            0 => faults.cut(),
+            1 => faults.cut_at(self.dice.below(5_000)),
+            2 => faults.corrupt(self.dice.below(5_000)),
+            3 => session.finish(),
+            4 => session.abort(),
+            _ => {
+                let report = session.close(Duration::from_millis(self.dice.below(400)));
+                self.taken.extend(report.unread);
+                match report.end {
+                    Some(end) => self.note(Event::Disconnected(end)),
+                    None => assert!(self.lost.is_some(), "an end without Disconnected"),
+                }
+                return self;
+            }
+        }
+        if self.dice.below(4) == 0 {
+            // Nobody sees how it ends.
+            drop(session);
+            return self;
+        }
+        session.events().iter().for_each(|event| self.note(event));
+        assert!(self.lost.is_some(), "an end without Disconnected");
+        self
+    }
+
+    fn note(&mut self, event: Event) {
+        assert!(self.lost.is_none(), "an event behind the last");
+        match event {
+            Event::Received(message) => self.taken.push(message),
+            Event::Disconnected(end) => {
+                assert_ne!(end.reason, Reason::Replaced);
+                self.lost = Some((ids(&end.unconfirmed), ids(&end.unsent)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Sends from several threads until nothing more is taken; returns how much was accepted.
+fn send_from_threads(session: &Session, dice: &mut Dice) -> Vec<thread::JoinHandle<u64>> {
+    let threads = (0..3).map(|number| {
+        let (sender, size) = (
+            session.sender(),
+            [10, 2_000, 90_000][dice.below(3) as usize],
+        );
+        let mut dice = dice.clone();
+        thread::spawn(move || {
+            let mut last = 0;
+            for _ in 0..400 {
+                let body = vec![number; dice.below(size) as usize];
+                let sent = match dice.below(3) {
+                    0 => sender.send(body).ok(),
+                    1 => sender.send_timeout(body, Duration::from_millis(5)).ok(),
+                    _ => match sender.try_send(body) {
+                        Err(TrySendError::Disconnected(_)) => None,
+                        sent => sent.ok(),
+                    },
+                };
+                last = sent.map_or(last, |id| id.get());
+            }
+            last
+        })
+    });
+    threads.collect()
+}
+
+/// `accepted` messages went out; the other side took `taken`.
+fn check(accepted: u64, lost: Option<&(Vec<u64>, Vec<u64>)>, taken: &[Message]) {
+    let numbers = ids(taken);
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let taken = numbers.len() as u64;
+    assert!(taken <= accepted, "{taken} of {accepted}");
+    if let Some((unconfirmed, unsent)) = lost {
+        let lost = [&unconfirmed[..], &unsent[..]].concat();
+        let first = accepted + 1 - lost.len() as u64;
+        assert_eq!(lost, (first..=accepted).collect::<Vec<_>>());
+        assert!(
+            first <= taken + 1,
+            "lost in silence: {taken} taken, {first} handed back"
+        );
+        assert!(unsent.first().is_none_or(|unsent| *unsent > taken));
+    }
+}
+
+fn stress(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let mut config = Config::open();
+    config.timeout = Duration::from_millis(400);
+    config.linger = Duration::from_millis(dice.below(100));
+    config.window_bytes = 1 << dice.below(23);
+    config.window_messages = 1 << dice.below(10);
+    let (left, right) = transport::duplex(1 << (6 + dice.below(12)));
+    let faults = [left.faults(), right.faults()];
+    faults[0].slice(1 << dice.below(17));
+    let (ana, ben) = pair_over(left, right, &config, &config);
+    let senders = [&ana, &ben].map(|session| send_from_threads(session, &mut dice));
+    let sides = [Side::new(ana, seed), Side::new(ben, seed + 1_000_000)];
+    let sides = thread::scope(|scope| {
+        let runs = sides.into_iter().zip(&faults);
+        let runs: Vec<_> = runs
+            .map(|(side, faults)| scope.spawn(|| side.run(faults)))
+            .collect();
+        runs.into_iter()
+            .map(|run| run.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let [from_ana, from_ben] = senders.map(|threads| {
+        let last = threads.into_iter().map(|thread| thread.join().unwrap());
+        last.max().unwrap_or_default()
+    });
+    check(from_ana, sides[0].lost.as_ref(), &sides[1].taken);
+    check(from_ben, sides[1].lost.as_ref(), &sides[0].taken);
+}
+
+#[test]
+fn whatever_both_sides_do_nothing_is_lost_in_silence_and_nothing_hangs() {
+    let _watchdog = Watchdog::new("the driver's stress", LIMIT);
+    for seed in 0..150 {
+        let caught = std::panic::catch_unwind(|| stress(seed));
+        assert!(caught.is_ok(), "seed {seed}");
+    }
+}
