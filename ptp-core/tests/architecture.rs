@@ -123,8 +123,8 @@ fn modules_name_only_those_that_they_may() {
     for (from, path) in arrows(&library) {
         let allowed = ARROWS.iter().find(|(module, _)| *module == from);
         let allowed = allowed.unwrap_or_else(|| panic!("{from} has no arrows yet: give it some"));
-        let fits = |arrow: &&str| path == **arrow || path.starts_with(&format!("{arrow}::"));
-        if !allowed.1.iter().any(|arrow| fits(&arrow)) {
+        let fits = |arrow: &str| path == arrow || path.starts_with(&format!("{arrow}::"));
+        if !allowed.1.iter().any(|arrow| fits(arrow)) {
             wrong.push(format!("{from} → {path}"));
         }
     }

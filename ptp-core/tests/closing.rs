@@ -1,7 +1,5 @@
 //! How a session ends where both sides are there: close, finish, drop.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 mod support;
 
 use std::thread;

@@ -1,6 +1,10 @@
 //! Much at once: both ways full, and many threads that send, close, drop and cut.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
 
 mod support;
 

@@ -4,6 +4,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "every test crate uses a part of it, and a helper that fails fails its test"
 )]
