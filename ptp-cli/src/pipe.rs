@@ -73,11 +73,9 @@ fn leave(session: Option<&Weak<Session>>, signal: i32) {
     thread::sleep(GRACE);
     session.abort();
     thread::sleep(STUCK);
-    // It could not: nobody reads its standard output.
-    exit::exit(match session.stats().unacknowledged {
-        0 => Exit::Fine,
-        _ => Exit::Undelivered,
-    })
+    // It could not: nobody reads its standard output, and what it holds was never written.
+    complain(render::STUCK);
+    exit::exit(Exit::Undelivered)
 }
 
 fn read_input(session: &Arc<Session>, options: &Options) -> io::Result<Receiver<End>> {

@@ -22,6 +22,9 @@ pub(crate) const LEAVING: &str = "[USER] Disconnecting...";
 /// Input came behind the word to leave.
 pub(crate) const INPUT_BEHIND_QUIT: &str =
     "[ERROR] Input behind `quit` was not sent: use --verbatim to send every line as it is";
+/// Nobody reads standard output.
+pub(crate) const STUCK: &str =
+    "[ERROR] Standard output takes nothing: some of what was received could not be written";
 /// The other side left while there was input.
 pub(crate) const INPUT_LEFT: &str = "[ERROR] The other side left before all of the input was sent";
 /// As much is on the way as may be.

@@ -153,7 +153,7 @@ fn stuck(output_of_client: Stdio) -> (Ptp, Ptp, (PipeReader, ChildStdin)) {
 fn an_output_that_nobody_reads_does_not_keep_it_from_ending() {
     let (server, client, _pipes) = stuck(Stdio::piped());
     server.signal(rustix::process::Signal::TERM);
-    server.wait().is(0, "");
+    server.wait().is(5, "").says("could not be written");
     client.wait().is(5, "").says("not delivered");
 }
 

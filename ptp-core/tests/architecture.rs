@@ -12,7 +12,7 @@ use std::fs;
 use source::{Source, code, functions, paths, root, sources, without_tests};
 
 /// Which modules of the library a module may name. Where names are given, only those of it.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     (
         "lib",
         &[
@@ -67,6 +67,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("event", &["protocol"]),
     ("error", &["protocol", "trust"]),
     ("trust", &[]),
+    ("fuzzing", &["protocol"]),
 ];
 /// What nothing under protocol/ may name: it has no I/O, no thread, no clock.
 const NOT_IN_PROTOCOL: [&str; 7] = [

@@ -113,10 +113,10 @@ impl Side {
         frames: &[u8],
         other: &mut Self,
     ) -> Intake {
-        let mut record = vec![0; PREFIX];
-        record.extend_from_slice(frames);
+        let mut record = [&[0; PREFIX], frames].concat();
         self.sealer.seal(&mut record, 0).unwrap();
         transcript.note(&format!("{} record: {what}", self.arrow), &record);
+        transcript.note("  in the clear", frames);
         other.inbound.space()[..record.len()].copy_from_slice(&record);
         other.inbound.handle_read(record.len()).unwrap()
     }
@@ -153,6 +153,9 @@ fn handshake(transcript: &mut Transcript) -> (Keys, Keys) {
     let checked = dialled.handle_message_2(&message_2).unwrap();
     let (dialler, message_3) = checked.accept(&opening(45_000)).unwrap();
     transcript.note_message("→ message 3", &message_3);
+    let mut payload = Vec::new();
+    opening(45_000).put(&mut payload);
+    transcript.note("  its payload in the clear", &payload);
     let (listener, opened) = answered.handle_message_3(&message_3).unwrap();
     assert_eq!(opened, opening(45_000));
     assert_eq!(dialler.hash, listener.hash);
