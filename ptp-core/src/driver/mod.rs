@@ -15,6 +15,8 @@
 pub(crate) mod establish;
 mod out;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::io;
@@ -119,6 +121,7 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
         first: established.intake,
         messages: Vec::new(),
         answers_soon: false,
+        last_read: now,
     };
     let spawned = thread::Builder::new()
         .name("ptp-reader".into())

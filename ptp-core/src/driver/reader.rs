@@ -17,6 +17,8 @@ use crate::transport::ReadHalf;
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long a reader looks before it sleeps.
 const SOON: Duration = Duration::from_micros(100);
+/// How long after a burst its memory is kept for the next.
+const REST: Duration = Duration::from_secs(1);
 /// How often a closing session looks whether its writer has said the last word.
 const CLOSING_TICK: Duration = Duration::from_millis(50);
 
@@ -32,6 +34,7 @@ pub(super) struct Reader {
     pub(super) messages: Vec<Message>,
     /// What was waited for last came within `SOON`.
     pub(super) answers_soon: bool,
+    pub(super) last_read: Instant,
 }
 
 /// Why reading ended.
@@ -108,10 +111,21 @@ impl Reader {
             let deadline = self.handle_deadlines()?;
             match self.read_soon(deadline) {
                 Ok(0) => return Err(Ending::Lost("it ended without a goodbye".into())),
-                Ok(length) => return Ok(self.inbound.handle_read(length)?),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                Ok(length) => {
+                    self.last_read = Instant::now();
+                    return Ok(self.inbound.handle_read(length)?);
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => self.rest(),
                 Err(error) => return Err(Ending::Lost(error.to_string())),
             }
+        }
+    }
+
+    /// Gives back the memory of the last burst if it was long ago.
+    fn rest(&mut self) {
+        if self.last_read.elapsed() > REST {
+            self.inbound.rest();
+            self.messages = Vec::new();
         }
     }
 

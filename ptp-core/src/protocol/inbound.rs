@@ -124,6 +124,11 @@ impl Inbound {
         Ok(intake)
     }
 
+    /// Nothing came for a while: gives back the memory of the last burst.
+    pub(crate) fn rest(&mut self) {
+        self.buffer.rest();
+    }
+
     /// Hands over the messages that the last read completed, in order.
     pub(crate) fn drain_messages(&mut self, mut each: impl FnMut(Message)) {
         let block = self.block.take();

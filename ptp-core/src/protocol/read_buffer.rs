@@ -20,8 +20,9 @@ use super::record::{self, Opener, PREFIX};
 /// One read from the network: large enough that its fixed costs vanish, small enough for the
 /// second-level cache. A part and a record fit in, unfinished, with room to spare.
 pub(super) const CAPACITY: usize = 256 * 1024;
-/// Blocks that are remembered in order to be used again once no message looks into them.
-const RECENT: usize = 8;
+/// Blocks that are remembered in order to be used again once no message looks into them: as many
+/// as the default window fills.
+const RECENT: usize = 32;
 
 pub(super) struct ReadBuffer {
     bytes: Vec<u8>,
@@ -120,6 +121,11 @@ impl ReadBuffer {
         }
         self.recent.push_back(Arc::clone(&block));
         block
+    }
+
+    /// Nothing came for a while: gives back the memory of the last burst.
+    pub(super) fn rest(&mut self) {
+        self.recent = VecDeque::new();
     }
 
     /// An unfinished frame and sealed bytes now stand at the front.

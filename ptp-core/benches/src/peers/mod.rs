@@ -20,9 +20,12 @@ use crate::workload::Workload;
 pub(crate) enum PeerName {
     /// Length prefix and batching over a TcpStream, nothing else: the ceiling.
     Raw,
-    /// libzmq, PAIR, plain.
+    /// libzmq, PAIR, plain, as it comes.
     #[cfg(feature = "zmq")]
     Zmq,
+    /// The same with the high-water mark that is best here.
+    #[cfg(feature = "zmq")]
+    ZmqTuned,
     /// libzmq, PAIR, encrypted by CURVE.
     #[cfg(feature = "zmq")]
     ZmqCurve,
@@ -42,9 +45,11 @@ macro_rules! with_peer {
         match $name {
             PeerName::Raw => play::$function::<raw::Raw>($($argument),*),
             #[cfg(feature = "zmq")]
-            PeerName::Zmq => play::$function::<zmq::Zmq<false>>($($argument),*),
+            PeerName::Zmq => play::$function::<zmq::Zmq<false, false>>($($argument),*),
             #[cfg(feature = "zmq")]
-            PeerName::ZmqCurve => play::$function::<zmq::Zmq<true>>($($argument),*),
+            PeerName::ZmqTuned => play::$function::<zmq::Zmq<false, true>>($($argument),*),
+            #[cfg(feature = "zmq")]
+            PeerName::ZmqCurve => play::$function::<zmq::Zmq<true, false>>($($argument),*),
             #[cfg(feature = "rustls")]
             PeerName::Rustls => play::$function::<rustls::Plain>($($argument),*),
             #[cfg(feature = "rustls")]
