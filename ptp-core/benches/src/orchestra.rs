@@ -8,7 +8,7 @@ use std::{env, fs, io, process, thread};
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::peers::PeerName;
+use crate::peers::{PeerName, name};
 use crate::play::Outcome;
 use crate::table::{self, Run};
 use crate::workload::Workload;
@@ -147,14 +147,6 @@ fn start(
         .args(["--address", address])
         .stdout(Stdio::piped())
         .spawn()
-}
-
-/// What clap calls it.
-pub(crate) fn name(value: impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
 }
 
 fn parse(line: &str) -> Result<Outcome> {

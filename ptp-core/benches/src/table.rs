@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::orchestra::name;
-use crate::peers::PeerName;
+use crate::peers::{PeerName, name};
 use crate::play::Outcome;
 use crate::workload::Workload;
 

@@ -90,3 +90,11 @@ impl PeerName {
         with_peer!(self, listen(workload, duration, publish))
     }
 }
+
+/// What clap calls it.
+pub(crate) fn name(value: impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
