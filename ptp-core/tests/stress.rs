@@ -44,18 +44,18 @@ fn fill_both_ways((ana, ben): (Session, Session), total: usize, size: usize) {
     });
 }
 
-/// Sessions over TCP with small buffers; with the smallest, loopback itself passes 70 KB/s.
-fn narrow_tcp(config: &Config) -> (Session, Session) {
+/// Sessions over TCP with buffers of so many KiB.
+///
+/// Where few bytes are on the way at a time, buffers that hold less than one of loopback's
+/// segments make the system wait for its own delayed acknowledgements.
+fn tcp_with_buffers(kib: usize, config: &Config) -> (Session, Session) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let left = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let right = listener.accept().unwrap().0;
     for stream in [&left, &right] {
-        SockRef::from(stream)
-            .set_send_buffer_size(16 * 1024)
-            .unwrap();
-        SockRef::from(stream)
-            .set_recv_buffer_size(16 * 1024)
-            .unwrap();
+        let socket = SockRef::from(stream);
+        socket.set_send_buffer_size(kib * 1024).unwrap();
+        socket.set_recv_buffer_size(kib * 1024).unwrap();
     }
     pair_over(left, right, config, config)
 }
@@ -63,7 +63,7 @@ fn narrow_tcp(config: &Config) -> (Session, Session) {
 #[test]
 fn both_ways_full_over_tcp_is_no_deadlock() {
     let _watchdog = Watchdog::new("64 MiB each way over TCP", LIMIT);
-    fill_both_ways(narrow_tcp(&Config::open()), 64 * MIB, 64 * 1024);
+    fill_both_ways(tcp_with_buffers(16, &Config::open()), 64 * MIB, 64 * 1024);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn both_ways_full_through_small_windows_is_no_deadlock() {
     let mut config = Config::open();
     config.window_bytes = 64 * 1024;
     config.window_messages = 16;
-    fill_both_ways(narrow_tcp(&config), 8 * MIB, 10_000);
+    fill_both_ways(tcp_with_buffers(64, &config), 8 * MIB, 10_000);
     let (left, right) = transport::duplex(512);
     fill_both_ways(pair_over(left, right, &config, &config), 2 * MIB, 3_000);
 }
@@ -82,7 +82,7 @@ fn messages_larger_than_every_buffer_pass_both_ways() {
     let _watchdog = Watchdog::new("large messages both ways", LIMIT);
     let mut config = Config::open();
     config.window_bytes = MIB as u64;
-    fill_both_ways(narrow_tcp(&config), 48 * MIB, 12 * MIB);
+    fill_both_ways(tcp_with_buffers(16, &config), 48 * MIB, 12 * MIB);
 }
 
 /// How one side of a stressed session behaves, and what it saw.
