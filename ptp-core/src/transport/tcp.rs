@@ -15,8 +15,9 @@ use super::{Halves, Hangup, ReadHalf, Transport, WriteHalf};
 
 /// Keepalive is only for what the session's own pings can't see: a forgotten half of a handshake.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// Callers that the system holds until they are accepted.
-const BACKLOG: i32 = 128;
+/// Callers that the system holds until they are accepted. Where they are more, it drops them, and
+/// they try again after a second: a flood must not make everybody else wait for that.
+const BACKLOG: i32 = 1024;
 
 impl Transport for TcpStream {
     fn split(self) -> io::Result<Halves> {
