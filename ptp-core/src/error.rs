@@ -186,6 +186,17 @@ impl<P> SendError<P> {
 }
 
 impl<P> TrySendError<P> {
+    pub(crate) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> TrySendError<Q> {
+        match self {
+            Self::Full(message) => TrySendError::Full(change(message)),
+            Self::Disconnected(message) => TrySendError::Disconnected(change(message)),
+            Self::TooLarge { message, limit } => TrySendError::TooLarge {
+                message: change(message),
+                limit,
+            },
+        }
+    }
+
     /// The message that was not accepted.
     pub fn into_inner(self) -> P {
         match self {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::driver::{Shared, State, deadline};
 use crate::error::{FlushError, SendError, TrySendError};
-use crate::protocol::{MessageId, Payload};
+use crate::protocol::{COPY_BELOW, Copied, MessageId, Payload};
 
 /// Sends messages over a session. Clones send over the same session, from any thread; each
 /// message keeps its place behind those that `send` returned from before.
@@ -72,6 +72,25 @@ impl Sender {
     }
 
     fn send_until<P: Payload>(
+        &self,
+        message: P,
+        timeout: Option<Duration>,
+    ) -> Result<MessageId, TrySendError<P::Returned>> {
+        if P::BORROWED && message.as_bytes().len() >= COPY_BELOW {
+            // Copied here, because under the lock it would keep the other threads waiting.
+            let mut content = self.shared.lock().connection.take_spare();
+            content.extend_from_slice(message.as_bytes());
+            let copied = Copied {
+                kind: message.kind(),
+                content: content.into(),
+            };
+            let result = self.enqueue(copied, timeout);
+            return result.map_err(|error| error.map(|()| message.into_returned()));
+        }
+        self.enqueue(message, timeout)
+    }
+
+    fn enqueue<P: Payload>(
         &self,
         message: P,
         timeout: Option<Duration>,

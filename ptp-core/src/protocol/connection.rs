@@ -281,6 +281,16 @@ impl Connection {
         self.outbound.accept(payload, unix_ms)
     }
 
+    /// An empty buffer for the copy of a large message.
+    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
+        self.outbound.take_spare()
+    }
+
+    /// Nothing came for a while: gives back the memory of the last burst.
+    pub(crate) fn rest(&mut self) {
+        self.outbound.rest();
+    }
+
     /// Asks the peer to acknowledge soon.
     pub(crate) fn flush(&mut self) {
         self.ack_request_due |= !self.all_acked();

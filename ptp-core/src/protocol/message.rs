@@ -171,6 +171,8 @@ impl fmt::Debug for Message {
 pub trait Payload: sealed::Sealed {
     /// What an error hands back: the value, or nothing where it was only borrowed.
     type Returned: Send + Sync + 'static;
+    /// Whether the content has to be copied.
+    const BORROWED: bool;
     /// How it travels.
     fn kind(&self) -> MessageKind;
     /// The content.
@@ -190,6 +192,7 @@ macro_rules! payload {
         impl<$($generics)*> sealed::Sealed for $type {}
         impl<$($generics)*> Payload for $type {
             type Returned = ();
+            const BORROWED: bool = true;
             fn kind(&self) -> MessageKind {
                 MessageKind::$kind
             }
@@ -206,6 +209,7 @@ macro_rules! payload {
         impl sealed::Sealed for $type {}
         impl Payload for $type {
             type Returned = Self;
+            const BORROWED: bool = false;
             fn kind(&self) -> MessageKind {
                 MessageKind::$kind
             }
@@ -234,6 +238,7 @@ payload!(Binary: owned Bytes);
 impl sealed::Sealed for Message {}
 impl Payload for Message {
     type Returned = Self;
+    const BORROWED: bool = false;
     fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -246,6 +251,28 @@ impl Payload for Message {
     fn into_returned(self) -> Self {
         self
     }
+}
+
+/// A borrowed payload that was copied before the lock was taken.
+pub(crate) struct Copied {
+    pub(crate) kind: MessageKind,
+    pub(crate) content: Bytes,
+}
+
+impl sealed::Sealed for Copied {}
+impl Payload for Copied {
+    type Returned = ();
+    const BORROWED: bool = false;
+    fn kind(&self) -> MessageKind {
+        self.kind
+    }
+    fn as_bytes(&self) -> &[u8] {
+        &self.content
+    }
+    fn into_bytes(self) -> Bytes {
+        self.content
+    }
+    fn into_returned(self) {}
 }
 
 /// Frames that arrived together, and from which messages are views.

@@ -12,9 +12,13 @@ use super::message::{Assembly, Message, MessageId, MessageKind, Payload};
 
 /// Payloads of this size and more are kept as they are; smaller ones are copied next to each
 /// other, which costs less than to keep track of them.
-const COPY_BELOW: usize = 16 * 1024;
+pub(crate) const COPY_BELOW: usize = 16 * 1024;
 /// Frames are cut into chunks of about this size, so that acknowledged ones can be let go.
 const CHUNK: usize = 64 * 1024;
+/// Chunks from this size on are worth their memory's reuse.
+const SPARE_FROM: usize = 4 * 1024;
+/// As many as fill the default window.
+const SPARES: usize = 128;
 
 /// Frames that are kept until the last message in them is acknowledged.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Outbound {
     open_bytes: usize,
     open_sent_ms: u64,
     sent_ms: u64,
+    /// Memory of acknowledged chunks.
+    spare: Vec<Vec<u8>>,
     /// How long the last chunk was: a guess at the next.
     last_chunk: usize,
     held: u64,
@@ -64,6 +70,7 @@ impl Outbound {
             open_bytes: 0,
             open_sent_ms: 0,
             sent_ms: 0,
+            spare: Vec::new(),
             last_chunk: 0,
             held: 0,
             accepted: Credit::default(),
@@ -89,7 +96,7 @@ impl Outbound {
     pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
         let (kind, length) = (payload.kind(), payload.as_bytes().len());
         if let Some(now) = unix_ms {
-            self.begin_chunk(length.min(COPY_BELOW), now);
+            self.begin_chunk(if length < COPY_BELOW { length } else { 0 }, now);
         }
         self.accepted.messages += 1;
         self.accepted.bytes += length as u64;
@@ -110,7 +117,13 @@ impl Outbound {
     fn begin_chunk(&mut self, length: usize, now: u64) {
         // Under load one chunk is as long as the one before it: allocate that at once.
         let guess = self.last_chunk.clamp(length + 32, CHUNK + COPY_BELOW);
-        self.open = Vec::with_capacity(guess);
+        self.open = match self.spare.pop() {
+            Some(spare) if guess >= SPARE_FROM => spare,
+            spare => {
+                self.spare.extend(spare);
+                Vec::with_capacity(guess)
+            }
+        };
         self.open_sent_ms = self.sent_ms;
         if now != self.sent_ms {
             self.sent_ms = now;
@@ -204,8 +217,35 @@ impl Outbound {
         while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.touches <= messages) {
             self.held -= chunk.bytes as u64;
             self.pulled -= 1;
+            self.reuse(chunk.frames);
         }
         Ok(())
+    }
+
+    /// Keeps the memory of an acknowledged chunk for the next: to give it back to the system and to
+    /// fetch it again costs more than to fill it.
+    fn reuse(&mut self, frames: Bytes) {
+        if frames.len() < SPARE_FROM || self.spare.len() >= SPARES {
+            return;
+        }
+        // Somebody else may hold it: then it is theirs.
+        if let Ok(unshared) = frames.try_into_mut() {
+            let mut spare = Vec::from(unshared);
+            spare.clear();
+            if spare.capacity() <= 2 * CHUNK {
+                self.spare.push(spare);
+            }
+        }
+    }
+
+    /// An empty buffer, of memory that was used before if there is some.
+    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Nothing came for a while: gives back the memory of the last burst.
+    pub(crate) fn rest(&mut self) {
+        self.spare = Vec::new();
     }
 
     pub(crate) fn accepted(&self) -> u64 {
