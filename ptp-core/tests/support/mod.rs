@@ -200,7 +200,8 @@ impl Dice {
 pub(crate) struct Watchdog(#[expect(dead_code, reason = "its drop is what counts")] Sender<()>);
 
 impl Watchdog {
-    pub(crate) fn new(what: &'static str, limit: Duration) -> Self {
+    pub(crate) fn new(what: impl Into<String>, limit: Duration) -> Self {
+        let what = what.into();
         let (alive, watched) = bounded(0);
         thread::spawn(move || {
             if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
