@@ -225,6 +225,15 @@ impl Shared {
         self.hang_up();
     }
 
+    /// Gives back the memory of the last burst.
+    fn rest(&self) {
+        // Whoever holds it is at work.
+        if let Ok(mut out) = self.out.try_lock() {
+            out.rest();
+        }
+        self.lock().connection.rest();
+    }
+
     /// Says goodbye behind all that was accepted.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use crate::protocol::{MAX_PLAINTEXT, PREFIX, Sealer};
 use crate::transport::WriteHalf;
 
-/// How much goes into one write: enough that its cost vanishes, little enough for the cache.
-pub(super) const BUDGET: usize = 192 * 1024;
+/// How much goes into one write. Measured with 64 KiB messages: 192 KiB 2.3 GB/s, 256 KiB 3.2,
+/// 384 KiB 3.4, 1 MiB 2.8 (what the socket holds then lasts until its reader is awake, and it all
+/// still fits into the cache); with 64-byte messages all the same.
+pub(super) const BUDGET: usize = 384 * 1024;
 
 /// The sealing half and the transport's writing half; a part-written batch stays here.
 pub(super) struct Out {
@@ -94,6 +96,14 @@ impl Out {
             self.write_once(Instant::now() + self.timeout)?;
         }
         Ok(())
+    }
+
+    /// Nothing was sent for a while: gives back the memory of the last burst.
+    pub(super) fn rest(&mut self) {
+        if self.is_written() {
+            self.sealed = Vec::new();
+            self.written = 0;
+        }
     }
 
     /// Tells the peer that nothing more comes.

@@ -126,7 +126,7 @@ impl Reader {
         if self.last_read.elapsed() > REST {
             self.inbound.rest();
             self.messages = Vec::new();
-            self.shared.lock().connection.rest();
+            self.shared.rest();
         }
     }
 
