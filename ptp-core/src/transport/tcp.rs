@@ -164,6 +164,10 @@ mod system {
             match once() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // The system gave the peer up: not to be taken for a deadline of ours.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, error));
+                }
                 result => return result,
             }
             let rest = deadline.saturating_duration_since(Instant::now());
