@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::{Shared, out};
 
-/// How often the writer looks again, and lets others run, before it sleeps. Measured: the fewer
-/// wake-ups raise 64-byte messages from 9.5 to 11.5 million a second.
+/// How often the writer looks again, and lets others run, before it sleeps. Measured with 64-byte
+/// messages: 4 % less CPU than without; 16 times are no better.
 const YIELDS: usize = 4;
 
 /// Writes until nothing is to be written ever again.

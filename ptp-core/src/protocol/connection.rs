@@ -25,8 +25,8 @@ use super::outbound::Outbound;
 use super::receipts::Receipts;
 use super::timer::{Timer, Timers};
 
-/// The first look at how much the application has taken, where the peer waits for it. Measured:
-/// 100 µs gave 14–18 million messages a second, 1 ms 6–10, 25 ms 0.33.
+/// The first look at how much the application has taken, where the peer waits for it. In a model
+/// of the channel alone 100 µs gave 14–18 million messages a second, 1 ms 6–10, 25 ms 0.33.
 const RECHECK_FIRST: Duration = Duration::from_micros(100);
 /// The longest pause between two looks: an application that reads nothing costs ten a second.
 const RECHECK_LAST: Duration = Duration::from_millis(100);
