@@ -61,16 +61,18 @@ pub use session::{CloseReport, Peer, Role, Session, Stats};
 pub use trust::{Identity, IdentityError, PublicKey};
 
 /// A dialling and a listening session over memory, for examples in this documentation.
+///
+/// # Errors
+/// Those of [`Session::over`].
 #[doc(hidden)]
-#[must_use]
-#[expect(clippy::panic, reason = "only examples call it")]
-pub fn doctest_pair() -> (Session, Session) {
+pub fn doctest_pair() -> Result<(Session, Session), ConnectError> {
     let (left, right) = transport::duplex(64 * 1024);
-    let listening =
-        std::thread::spawn(move || Session::over(right, Role::Listener, &Config::open()));
-    let dialler = Session::over(left, Role::Dialler, &Config::open());
-    match (dialler, listening.join()) {
-        (Ok(dialler), Ok(Ok(listener))) => (dialler, listener),
-        _ => panic!("no session over memory"),
-    }
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| Session::over(right, Role::Listener, &Config::open()));
+        let dialler = Session::over(left, Role::Dialler, &Config::open())?;
+        match listening.join() {
+            Ok(listener) => Ok((dialler, listener?)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }

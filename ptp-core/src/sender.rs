@@ -35,11 +35,11 @@ impl Sender {
     /// message back, if it was not merely borrowed.
     ///
     /// ```
-    /// # let (session, peer) = ptp_core::doctest_pair();
+    /// # let (session, peer) = ptp_core::doctest_pair()?;
     /// let id = session.sender().send("hi")?;
     /// assert_eq!(id.get(), 1);
     /// # drop(peer);
-    /// # Ok::<(), ptp_core::SendError<()>>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send<P: Payload>(&self, message: P) -> Result<MessageId, SendError<P::Returned>> {
         self.send_until(message, None).map_err(|error| match error {
