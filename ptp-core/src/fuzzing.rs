@@ -156,12 +156,13 @@ impl Peer {
             assert!(intake.messages >= self.messages && intake.bytes >= self.bytes);
             self.bytes = intake.bytes;
             self.connection.handle_received(self.now, &intake)?;
-            let messages = &mut self.messages;
-            self.inbound.drain_messages(|message| {
-                *messages += 1;
-                check(&message, *messages);
+            let mut messages = Vec::new();
+            self.inbound.drain_messages(&mut messages);
+            for message in messages {
+                self.messages += 1;
+                check(&message, self.messages);
                 self.waiting += 1;
-            });
+            }
             assert_eq!(self.messages, intake.messages);
             assert!(self.waiting as u64 <= WINDOW.messages);
             self.look();

@@ -150,6 +150,7 @@ impl Sender {
     }
 }
 
+#[inline]
 fn accept(state: &mut State, message: impl Payload) -> MessageId {
     let unix_ms = state.connection.wants_time().then(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -166,6 +166,7 @@ impl Shared {
     }
 
     /// Sees to it that what the machine now wants to send goes out. Takes the lock over.
+    #[inline]
     pub(crate) fn transmit(&self, mut state: MutexGuard<'_, State>) {
         // The answer to what arrived, or the first word after a silence, is worth a write of its
         // own; whatever comes in a burst is gathered by the writer.
@@ -181,6 +182,7 @@ impl Shared {
     }
 
     /// Wakes the writer if it sleeps and there is something to do.
+    #[inline]
     fn wake_writer(&self, mut state: MutexGuard<'_, State>) {
         let wake = state.writer_asleep && state.has_work();
         if wake {

@@ -84,8 +84,7 @@ impl Reader {
         let mut intake = std::mem::take(&mut self.first);
         loop {
             self.handle_received(&intake)?;
-            self.inbound
-                .drain_messages(|message| self.messages.push(message));
+            self.inbound.drain_messages(&mut self.messages);
             for message in self.messages.drain(..) {
                 // As above: nobody is left who would miss it, and it is not acknowledged.
                 let _ = self.events.send(Event::Received(message));

@@ -20,8 +20,9 @@ use bytes::Bytes;
 use super::error::Violation;
 use super::frame::{Control, Credit};
 use super::inbound::Intake;
-use super::message::{Message, MessageId, Payload};
+use super::message::{Message, MessageId};
 use super::outbound::Outbound;
+use super::payload::Payload;
 use super::receipts::Receipts;
 use super::timer::{Timer, Timers};
 
@@ -121,6 +122,7 @@ impl Connection {
     // Getters.
 
     /// Whether no message is accepted any more.
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         self.closed_by.is_some() || self.fault.is_some()
     }
@@ -129,6 +131,7 @@ impl Connection {
         self.closed_by
     }
 
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.outbound.has_room()
     }
@@ -277,6 +280,7 @@ impl Connection {
 
     /// Takes a message over. The caller has asked `has_room` and `is_closing`; `unix_ms` is given
     /// where `wants_time` asks for it.
+    #[inline]
     pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
         self.outbound.accept(payload, unix_ms)
     }

@@ -86,7 +86,12 @@ fn longest_body(kind: u8) -> Result<usize, Violation> {
 }
 
 /// Appends a header.
+#[inline]
 pub(crate) fn put_header(out: &mut Vec<u8>, kind: u8, body: usize) {
+    if body < 0x80 {
+        // Nearly every message.
+        return out.extend_from_slice(&[kind, body as u8]);
+    }
     out.push(kind);
     varint::put(out, body as u64);
 }

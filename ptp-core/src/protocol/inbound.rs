@@ -110,10 +110,13 @@ impl Inbound {
         self.buffer.handle_read(length, &mut self.opener)?;
         let mut intake = Intake::default();
         self.mark(0);
-        while let Some(frame) = frame::header(self.buffer.frames())? {
-            if frame.frame() > self.buffer.frames().len() {
+        loop {
+            self.enter_messages()?;
+            let frames = self.buffer.frames();
+            let whole = frame::header(frames)?.filter(|frame| frame.frame() <= frames.len());
+            let Some(frame) = whole else {
                 break;
-            }
+            };
             self.handle_frame(frame, &mut intake)?;
             self.buffer.advance(frame.frame());
         }
@@ -129,20 +132,67 @@ impl Inbound {
         self.buffer.rest();
     }
 
-    /// Hands over the messages that the last read completed, in order.
-    pub(crate) fn drain_messages(&mut self, mut each: impl FnMut(Message)) {
-        let block = self.block.take();
-        for (place, entry) in self.entries.drain(..).enumerate() {
-            while let Some((_, message)) = self.assembled.pop_front_if(|(at, _)| *at == place) {
-                each(message);
-            }
-            if let Some(block) = &block {
-                each(entry.message(block));
-            }
+    /// Appends the messages that the last read completed to `messages`, in order.
+    pub(crate) fn drain_messages(&mut self, messages: &mut impl Extend<Message>) {
+        let Some(block) = self.block.take() else {
+            messages.extend(self.assembled.drain(..).map(|(_, message)| message));
+            return;
+        };
+        let mut entries = self.entries.drain(..);
+        let mut entered = 0;
+        for (place, message) in self.assembled.drain(..) {
+            let before = entries.by_ref().take(place - entered);
+            messages.extend(before.map(|entry| entry.message(&block)));
+            entered = place;
+            messages.extend([message]);
         }
-        for (_, message) in self.assembled.drain(..) {
-            each(message);
+        messages.extend(entries.map(|entry| entry.message(&block)));
+    }
+
+    /// Enters the whole messages that stand next, one behind the other: of small ones nearly all
+    /// that comes.
+    fn enter_messages(&mut self) -> Result<(), Violation> {
+        if self.greeting != Greeting::Open || self.bye || !self.assembly.is_empty() {
+            return Ok(());
         }
+        let (frames, position) = (self.buffer.frames(), self.buffer.position());
+        let (mut at, mut last) = (0, 0);
+        let before = self.entries.len();
+        while let Some(frame) = frame::header(&frames[at..])? {
+            let Some(kind) = MessageKind::of(frame.kind) else {
+                break;
+            };
+            let Some(body) = frames.get(at + frame.header..at + frame.frame()) else {
+                break;
+            };
+            check_size(body.len(), self.max_message)?;
+            check_text(kind, body)?;
+            self.messages += 1;
+            self.bytes += body.len() as u64;
+            last = body.len();
+            let place = (position + at) as u32;
+            let rank = self.messages - self.marks.last().map_or(0, |mark| mark.first);
+            let rank = u16::try_from(rank).unwrap_or_else(|_| {
+                // More messages than a rank can count: number them on from a new mark.
+                self.marks.push(Mark {
+                    at: place,
+                    first: self.messages,
+                    sent_ms: self.sent_ms,
+                });
+                0
+            });
+            self.entries.push(Entry::new(place, rank, kind));
+            at += frame.frame();
+        }
+        if self.entries.len() > before {
+            self.began = Credit {
+                messages: self.messages - 1,
+                bytes: self.bytes - last as u64,
+            };
+        }
+        self.entered += at;
+        self.buffer.advance(at);
+        Ok(())
     }
 
     fn handle_frame(&mut self, frame: frame::Header, intake: &mut Intake) -> Result<(), Violation> {
@@ -155,8 +205,8 @@ impl Inbound {
             kind::TEXT | kind::BINARY | kind::PART if self.bye => {
                 Err(Violation::UnexpectedFrame(frame.kind))
             }
-            kind::TEXT => self.handle_message(MessageKind::Text, body),
-            kind::BINARY => self.handle_message(MessageKind::Binary, body),
+            kind::TEXT => self.handle_last(MessageKind::Text, body),
+            kind::BINARY => self.handle_last(MessageKind::Binary, body),
             kind::PART => self.handle_part(body),
             kind::TIME => {
                 self.sent_ms = frame::take_time(self.buffer.bytes(body))?;
@@ -199,32 +249,19 @@ impl Inbound {
         Ok(())
     }
 
-    fn handle_message(
+    /// The end of a message in parts: whole ones were entered before.
+    fn handle_last(
         &mut self,
         kind: MessageKind,
         body: std::ops::Range<usize>,
     ) -> Result<(), Violation> {
-        let whole = self.assembly.is_empty();
-        self.count(body.len())?;
-        let frame = body.end - self.buffer.position();
-        let body = self.buffer.bytes(body);
-        if !whole {
-            self.assembly.extend(body);
-        }
-        let content = if whole { body } else { self.assembly.body() };
-        if kind == MessageKind::Text && str::from_utf8(content).is_err() {
-            return Err(Violation::NotUtf8);
-        }
+        self.assemble(body)?;
+        check_text(kind, self.assembly.body())?;
         self.messages += 1;
-        if whole {
-            self.enter(kind);
-            self.entered += frame;
-        } else {
-            let message = self.assembly.finish(kind, self.messages, self.sent_ms);
-            self.assembled.push_back((self.entries.len(), message));
-            // What stands behind it in the block is not numbered on from what stood before.
-            self.mark(self.buffer.position());
-        }
+        let message = self.assembly.finish(kind, self.messages, self.sent_ms);
+        self.assembled.push_back((self.entries.len(), message));
+        // What stands behind it in the block is not numbered on from what stood before.
+        self.mark(self.buffer.position());
         Ok(())
     }
 
@@ -232,45 +269,21 @@ impl Inbound {
         if body.is_empty() {
             return Err(Violation::MalformedFrame(kind::PART));
         }
-        self.count(body.len())?;
-        self.assembly.extend(self.buffer.bytes(body));
-        Ok(())
+        self.assemble(body)
     }
 
-    /// Counts the bytes of a message or part, and checks the message's size so far.
-    fn count(&mut self, length: usize) -> Result<(), Violation> {
+    /// Adds a piece to the message that is put together, as long as it is not too large.
+    fn assemble(&mut self, piece: std::ops::Range<usize>) -> Result<(), Violation> {
         if self.assembly.is_empty() {
             self.began = Credit {
                 messages: self.messages,
                 bytes: self.bytes,
             };
         }
-        self.bytes += length as u64;
-        if self.assembly.body().len() as u64 + length as u64 > self.max_message {
-            return Err(Violation::MessageTooLarge {
-                limit: self.max_message,
-            });
-        }
+        self.bytes += piece.len() as u64;
+        check_size(self.assembly.body().len() + piece.len(), self.max_message)?;
+        self.assembly.extend(self.buffer.bytes(piece));
         Ok(())
-    }
-
-    /// Notes where the whole message with the number `self.messages` stands.
-    fn enter(&mut self, kind: MessageKind) {
-        let first = self.marks.last().map_or(0, |mark| mark.first);
-        let rank = u16::try_from(self.messages - first).unwrap_or_else(|_| {
-            // More messages than a rank can count: number them on from a new mark.
-            self.marks.push(Mark {
-                at: self.buffer.position() as u32,
-                first: self.messages,
-                sent_ms: self.sent_ms,
-            });
-            0
-        });
-        self.entries.push(Entry {
-            at: self.buffer.position() as u32,
-            rank,
-            kind,
-        });
     }
 
     /// From `at` on, messages are numbered from the next and bear the present time.
@@ -344,4 +357,18 @@ impl Inbound {
         }
         self.buffer.release();
     }
+}
+
+fn check_size(length: usize, limit: u64) -> Result<(), Violation> {
+    if length as u64 > limit {
+        return Err(Violation::MessageTooLarge { limit });
+    }
+    Ok(())
+}
+
+fn check_text(kind: MessageKind, body: &[u8]) -> Result<(), Violation> {
+    if kind == MessageKind::Text && str::from_utf8(body).is_err() {
+        return Err(Violation::NotUtf8);
+    }
+    Ok(())
 }

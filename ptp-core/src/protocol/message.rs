@@ -1,4 +1,4 @@
-//! Messages: what is sent, and what arrives as a view into the block that it arrived in.
+//! Messages: what arrives is a view into the block that it arrived in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +37,15 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
+    /// What the last frame of such a message says; `None` for the other kinds of frame.
+    pub(crate) fn of(frame: u8) -> Option<Self> {
+        match frame {
+            kind::TEXT => Some(Self::Text),
+            kind::BINARY => Some(Self::Binary),
+            _ => None,
+        }
+    }
+
     pub(crate) fn frame(self) -> u8 {
         match self {
             Self::Text => kind::TEXT,
@@ -52,20 +61,18 @@ impl MessageKind {
 /// that is too much.
 #[derive(Clone)]
 pub struct Message {
-    // Two words, and the kind leaves a niche for `Event`: an event channel's item costs by size.
+    // Two words: an event channel's item costs by its size. `Event` tells its variants apart by the
+    // pointer: told apart by a part of the second word, each event was copied in pieces and read
+    // as a whole, and the processor waited for the pieces (15 ns a message).
     block: Arc<Block>,
-    /// Where the message's frame begins in the block.
-    at: u32,
-    /// Its place behind the mark before it.
-    rank: u16,
-    kind: MessageKind,
+    entry: Entry,
 }
 
 impl Message {
     /// The message's number among those that its sender sent in this session.
     #[must_use]
     pub fn id(&self) -> MessageId {
-        MessageId(self.mark().first + u64::from(self.rank))
+        MessageId(self.mark().first + u64::from(self.entry.rank))
     }
 
     /// When the sender's library took the message over, by the sender's clock, to a millisecond.
@@ -81,14 +88,18 @@ impl Message {
     /// Whether it was sent as text or as bytes.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
-        self.kind
+        self.entry.kind()
     }
 
     /// The content.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         // The block holds only frames that were read whole, so nothing here is ever missing.
-        let frame = self.block.bytes.get(self.at as usize..).unwrap_or_default();
+        let frame = self
+            .block
+            .bytes
+            .get(self.entry.at as usize..)
+            .unwrap_or_default();
         let (length, header) = match frame {
             [_, short @ 0..0x80, ..] => (usize::from(*short), 2),
             [_, rest @ ..] => match varint::take(rest) {
@@ -103,7 +114,7 @@ impl Message {
     /// The content of a text message; `None` for a binary one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        match self.kind {
+        match self.entry.kind() {
             MessageKind::Text => str::from_utf8(self.as_bytes()).ok(),
             MessageKind::Binary => None,
         }
@@ -128,7 +139,10 @@ impl Message {
     }
 
     fn mark(&self) -> Mark {
-        let behind = self.block.marks.partition_point(|mark| mark.at <= self.at);
+        let behind = self
+            .block
+            .marks
+            .partition_point(|mark| mark.at <= self.entry.at);
         // A block begins with a mark.
         self.block.marks[behind.saturating_sub(1)]
     }
@@ -142,7 +156,7 @@ impl AsRef<[u8]> for Message {
 
 impl PartialEq<str> for Message {
     fn eq(&self, other: &str) -> bool {
-        self.kind == MessageKind::Text && self.as_bytes() == other.as_bytes()
+        self.entry.kind() == MessageKind::Text && self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -158,121 +172,10 @@ impl fmt::Debug for Message {
         formatter
             .debug_struct("Message")
             .field("id", &self.id().0)
-            .field("kind", &self.kind)
+            .field("kind", &self.entry.kind())
             .field("len", &self.as_bytes().len())
             .finish()
     }
-}
-
-/// What can be sent: `&str` and `String` go as text, `&[u8]`, `Vec<u8>` and [`Bytes`] as binary,
-/// a [`Message`] as what it was. Owned values of 16 KiB and more are not copied.
-///
-/// Sealed: what a message may be is the wire format's to say.
-pub trait Payload: sealed::Sealed {
-    /// What an error hands back: the value, or nothing where it was only borrowed.
-    type Returned: Send + Sync + 'static;
-    /// Whether the content has to be copied.
-    const BORROWED: bool;
-    /// How it travels.
-    fn kind(&self) -> MessageKind;
-    /// The content.
-    fn as_bytes(&self) -> &[u8];
-    /// The content, without a copy where the value owns it.
-    fn into_bytes(self) -> Bytes;
-    /// What an error hands back.
-    fn into_returned(self) -> Self::Returned;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! payload {
-    ($kind:ident: borrowed [$($generics:tt)*] $type:ty) => {
-        impl<$($generics)*> sealed::Sealed for $type {}
-        impl<$($generics)*> Payload for $type {
-            type Returned = ();
-            const BORROWED: bool = true;
-            fn kind(&self) -> MessageKind {
-                MessageKind::$kind
-            }
-            fn as_bytes(&self) -> &[u8] {
-                self.as_ref()
-            }
-            fn into_bytes(self) -> Bytes {
-                Bytes::copy_from_slice(self.as_ref())
-            }
-            fn into_returned(self) {}
-        }
-    };
-    ($kind:ident: owned $type:ty) => {
-        impl sealed::Sealed for $type {}
-        impl Payload for $type {
-            type Returned = Self;
-            const BORROWED: bool = false;
-            fn kind(&self) -> MessageKind {
-                MessageKind::$kind
-            }
-            fn as_bytes(&self) -> &[u8] {
-                self.as_ref()
-            }
-            fn into_bytes(self) -> Bytes {
-                self.into()
-            }
-            fn into_returned(self) -> Self {
-                self
-            }
-        }
-    };
-}
-
-payload!(Text: borrowed [] &str);
-payload!(Text: borrowed [] &String);
-payload!(Text: owned String);
-payload!(Binary: borrowed [] &[u8]);
-payload!(Binary: borrowed [const N: usize] &[u8; N]);
-payload!(Binary: borrowed [] &Vec<u8>);
-payload!(Binary: owned Vec<u8>);
-payload!(Binary: owned Bytes);
-
-impl sealed::Sealed for Message {}
-impl Payload for Message {
-    type Returned = Self;
-    const BORROWED: bool = false;
-    fn kind(&self) -> MessageKind {
-        self.kind
-    }
-    fn as_bytes(&self) -> &[u8] {
-        Message::as_bytes(self)
-    }
-    fn into_bytes(self) -> Bytes {
-        Message::into_bytes(self)
-    }
-    fn into_returned(self) -> Self {
-        self
-    }
-}
-
-/// A borrowed payload that was copied before the lock was taken.
-pub(crate) struct Copied {
-    pub(crate) kind: MessageKind,
-    pub(crate) content: Bytes,
-}
-
-impl sealed::Sealed for Copied {}
-impl Payload for Copied {
-    type Returned = ();
-    const BORROWED: bool = false;
-    fn kind(&self) -> MessageKind {
-        self.kind
-    }
-    fn as_bytes(&self) -> &[u8] {
-        &self.content
-    }
-    fn into_bytes(self) -> Bytes {
-        self.content
-    }
-    fn into_returned(self) {}
 }
 
 /// Frames that arrived together, and from which messages are views.
@@ -317,21 +220,39 @@ pub(crate) struct Mark {
     pub(crate) sent_ms: u64,
 }
 
-/// A message's frame in a block.
+/// A message's frame in a block. One word, aligned as one, so that it is copied as one: built from
+/// its fields and read as a whole it would wait for the stores.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(8))]
 pub(crate) struct Entry {
+    /// Where the frame begins.
     pub(crate) at: u32,
+    /// Its place behind the mark before it.
     pub(crate) rank: u16,
-    pub(crate) kind: MessageKind,
+    /// Whether it is text.
+    text: u16,
 }
 
 impl Entry {
+    pub(crate) fn new(at: u32, rank: u16, kind: MessageKind) -> Self {
+        Self {
+            at,
+            rank,
+            text: u16::from(kind == MessageKind::Text),
+        }
+    }
+
+    fn kind(self) -> MessageKind {
+        match self.text {
+            0 => MessageKind::Binary,
+            _ => MessageKind::Text,
+        }
+    }
+
     pub(crate) fn message(self, block: &Arc<Block>) -> Message {
         Message {
             block: Arc::clone(block),
-            at: self.at,
-            rank: self.rank,
-            kind: self.kind,
+            entry: self,
         }
     }
 }
@@ -376,12 +297,7 @@ impl Assembly {
             bytes,
             marks: vec![mark],
         };
-        let entry = Entry {
-            at: at as u32,
-            rank: 0,
-            kind,
-        };
-        entry.message(&Arc::new(block))
+        Entry::new(at as u32, 0, kind).message(&Arc::new(block))
     }
 }
 

@@ -17,6 +17,7 @@ mod hello;
 mod inbound;
 mod message;
 mod outbound;
+mod payload;
 mod read_buffer;
 mod receipts;
 mod record;
@@ -32,7 +33,8 @@ pub(crate) use frame::{Control, Credit, MAX_NAME, Opening, Refusal, header as fr
 pub(crate) use handshake::{Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets};
 pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
 pub(crate) use inbound::{Greeting, Inbound, Intake};
-pub(crate) use message::Copied;
-pub use message::{Message, MessageId, MessageKind, Payload};
+pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
+pub(crate) use payload::Copied;
+pub use payload::Payload;
 pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer};

@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::error::Violation;
 use super::frame::{self, Credit, MAX_PART, kind};
-use super::message::{Assembly, Message, MessageId, MessageKind, Payload};
+use super::message::{Assembly, Message, MessageId, MessageKind};
+use super::payload::Payload;
 
 /// Payloads of this size and more are kept as they are; smaller ones are copied next to each
 /// other, which costs less than to keep track of them.
@@ -80,6 +81,7 @@ impl Outbound {
 
     /// Whether a message may begin. It may overrun the bytes by its own size, or a message larger
     /// than the window could never pass.
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.accepted.messages - self.acked < self.limits.messages
             && self.held < self.limits.bytes
@@ -93,6 +95,7 @@ impl Outbound {
     }
 
     /// Takes a message over and numbers it. The caller has asked `has_room`.
+    #[inline]
     pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
         let (kind, length) = (payload.kind(), payload.as_bytes().len());
         if let Some(now) = unix_ms {

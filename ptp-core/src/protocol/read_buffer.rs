@@ -21,8 +21,8 @@ use super::record::{self, Opener, PREFIX};
 /// second-level cache. A part and a record fit in, unfinished, with room to spare.
 pub(super) const CAPACITY: usize = 256 * 1024;
 /// Blocks that are remembered in order to be used again once no message looks into them: as many
-/// as the default window fills.
-const RECENT: usize = 32;
+/// as the default window fills, with blocks half full.
+const RECENT: usize = 64;
 
 pub(super) struct ReadBuffer {
     bytes: Vec<u8>,

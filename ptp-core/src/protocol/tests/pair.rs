@@ -212,9 +212,7 @@ impl Side {
             bytes = rest;
             last = self.inbound.handle_read(read.len())?;
             self.connection.handle_received(now, &last)?;
-            let channel = &mut self.channel;
-            self.inbound
-                .drain_messages(|message| channel.push_back(message));
+            self.inbound.drain_messages(&mut self.channel);
             self.look(now);
         }
         Ok(last)

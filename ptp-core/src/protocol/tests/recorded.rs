@@ -4,6 +4,7 @@ use crate::protocol::frame::{Control, Credit, Opening, kind, put_header, put_tim
 use crate::protocol::handshake::{Answering, Dial, Keys, Secrets};
 use crate::protocol::hello::{Answer, Suite, choose};
 use crate::protocol::inbound::{Greeting, Inbound, Intake};
+use crate::protocol::message::Message;
 use crate::protocol::record::{PREFIX, Sealer};
 
 const SPECIFICATION: &str = include_str!("../../../../docs/protocol.md");
@@ -122,10 +123,12 @@ impl Side {
     }
 
     fn heard(&mut self) -> Vec<Vec<u8>> {
-        let mut heard = Vec::new();
-        self.inbound
-            .drain_messages(|message| heard.push(message.as_bytes().to_vec()));
+        let mut heard: Vec<Message> = Vec::new();
+        self.inbound.drain_messages(&mut heard);
         heard
+            .iter()
+            .map(|message| message.as_bytes().to_vec())
+            .collect()
     }
 }
 
