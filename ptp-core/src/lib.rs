@@ -59,8 +59,8 @@ pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;
 pub use session::{CloseReport, Peer, Role, Session, Stats};
 pub use trust::{
-    FileError, Fingerprint, Identity, IdentityError, IdentityProblem, ParseFingerprintError,
-    ParseKeyError, PublicKey,
+    FileError, Fingerprint, Forgotten, How, Identity, IdentityError, IdentityProblem, KnownPeer,
+    KnownPeers, KnownPeersError, ParseFingerprintError, ParseKeyError, PeerProblem, PublicKey,
 };
 
 /// A dialling and a listening session over memory, for examples in this documentation.

@@ -1,7 +1,7 @@
 //! Private files: read without following links, written as a whole or not at all.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,15 @@ use super::file_error::FileError;
 pub(super) enum Privacy {
     /// Neither read nor write: it holds a secret.
     Secret,
+    /// Write: who writes lets himself in.
+    Guarded,
 }
 
 impl Privacy {
     fn forbidden(self) -> u32 {
         match self {
             Self::Secret => 0o077,
+            Self::Guarded => 0o022,
         }
     }
 }
@@ -76,8 +79,22 @@ pub(super) fn create(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     sync_folder_of(path)
 }
 
+/// Puts `contents` in the place of the file at `path`: whoever reads gets the old or the new.
+pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+    let temporary = Temporary::write(path, contents)?;
+    fs::rename(&temporary.path, path).map_err(|cause| io_error(path, "written", cause))?;
+    sync_folder_of(path)
+}
+
+/// The file that a lock is taken on; made where it is absent, and never removed: who waits for it
+/// would then hold another one than who comes later.
+pub(super) fn open_lock(path: &Path) -> Result<File, FileError> {
+    make_folder_of(path)?;
+    system::open_lock(path).map_err(|cause| opening_failed(path, cause))
+}
+
 /// The folder that `path` is in, made for the user alone where it is absent.
-pub(super) fn make_folder_of(path: &Path) -> Result<(), FileError> {
+fn make_folder_of(path: &Path) -> Result<(), FileError> {
     let folder = folder_of(path);
     if folder.is_dir() {
         return Ok(());
@@ -153,7 +170,7 @@ fn opening_failed(path: &Path, cause: io::Error) -> FileError {
     }
 }
 
-fn io_error(path: &Path, attempt: &'static str, cause: io::Error) -> FileError {
+pub(super) fn io_error(path: &Path, attempt: &'static str, cause: io::Error) -> FileError {
     FileError::Io {
         path: path.to_owned(),
         attempt,
@@ -187,6 +204,18 @@ mod system {
             .open(path)
     }
 
+    pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+    }
+
     pub(super) fn create_folder(path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(path)
     }
@@ -215,6 +244,16 @@ mod system {
 
     pub(super) fn create(path: &Path) -> io::Result<File> {
         File::create_new(path)
+    }
+
+    pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+        refuse_link(path)?;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
     }
 
     pub(super) fn create_folder(path: &Path) -> io::Result<()> {

@@ -4,6 +4,11 @@ mod file_error;
 mod files;
 mod fingerprint;
 mod identity;
+mod known_peers;
+mod lock;
+mod peer_line;
+mod peer_list;
+mod peer_name;
 mod public_key;
 
 #[cfg(test)]
@@ -12,4 +17,6 @@ mod tests;
 pub use file_error::FileError;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, IdentityError, IdentityProblem};
+pub use known_peers::{Forgotten, KnownPeers, KnownPeersError};
+pub use peer_line::{How, KnownPeer, PeerProblem};
 pub use public_key::{ParseKeyError, PublicKey};

@@ -1,6 +1,8 @@
 //! Files of keys: what is written, what is refused, and what happens at the same time.
 
 mod identity;
+mod known_peers;
+mod peer_list;
 
 use std::fs;
 use std::path::{Path, PathBuf};
