@@ -121,7 +121,8 @@ impl Temporary {
         let name = path
             .file_name()
             .ok_or_else(|| FileError::NotAFile(path.to_owned()))?;
-        let random = getrandom::u64().map_err(|cause| failed(io::Error::other(cause)))?;
+        let random =
+            getrandom::u64().map_err(|cause| failed(io::Error::other(cause.to_string())))?;
         let mut beside = OsString::from(".");
         beside.push(name);
         beside.push(format!(".{random:016x}"));
