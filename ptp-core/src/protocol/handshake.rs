@@ -249,16 +249,21 @@ fn remote_static(noise: &HandshakeState) -> Result<[u8; KEY], Violation> {
     Ok(key)
 }
 
-/// Refuses the keys with which every Diffie-Hellman result is zero (RFC 7748, section 6.1): with
-/// them a peer could finish the handshake and hold no private key at all.
+/// Refuses the keys of [`is_low_order`].
 pub(crate) fn refuse_low_order(key: &[u8; KEY]) -> Result<(), Violation> {
-    // X25519 ignores the top bit.
-    let mut masked = *key;
-    masked[KEY - 1] &= 0x7f;
-    if LOW_ORDER.contains(&masked) {
+    if is_low_order(key) {
         return Err(Violation::LowOrderKey);
     }
     Ok(())
+}
+
+/// Whether every Diffie-Hellman result with the key is zero (RFC 7748, section 6.1): with such a
+/// one a peer could finish the handshake and hold no private key at all.
+pub(crate) fn is_low_order(key: &[u8; KEY]) -> bool {
+    // X25519 ignores the top bit.
+    let mut masked = *key;
+    masked[KEY - 1] &= 0x7f;
+    LOW_ORDER.contains(&masked)
 }
 
 /// All encodings below 2^255 of the points of order 1, 2, 4 and 8 on the curve and its twist:

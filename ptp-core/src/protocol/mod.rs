@@ -30,7 +30,9 @@ mod tests;
 pub(crate) use connection::{ClosedBy, Connection, Limits};
 pub use error::Violation;
 pub(crate) use frame::{Control, Credit, MAX_NAME, Opening, Refusal, header as frame_header};
-pub(crate) use handshake::{Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets};
+pub(crate) use handshake::{
+    Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets, is_low_order,
+};
 pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
 pub(crate) use inbound::{Greeting, Inbound, Intake};
 pub use message::{Message, MessageId, MessageKind};
