@@ -58,7 +58,7 @@ pub use listener::Listener;
 pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;
 pub use session::{CloseReport, Peer, Role, Session, Stats};
-pub use trust::{Identity, IdentityError, PublicKey};
+pub use trust::{Code, CodeError, CodeWord, Identity, IdentityError, PublicKey};
 
 /// A dialling and a listening session over memory, for examples in this documentation.
 ///
