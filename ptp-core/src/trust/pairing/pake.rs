@@ -26,6 +26,8 @@ use super::code::Code;
 /// Bytes of a share: the side and a point.
 pub(crate) const SHARE: usize = 1 + POINT;
 const POINT: usize = 32;
+/// Bytes of a confirmation.
+pub(crate) const CONFIRMATION: usize = 32;
 /// What one side's secret scalar is made of, which is reduced by the order of the group. Twice the
 /// scalar's size, so that the reduction favours none.
 const SEED: usize = 64;
@@ -375,6 +377,7 @@ mod tests {
         assert_ne!(dialler.own_confirmation(), listener.own_confirmation());
         assert!(!dialler.check(dialler.own_confirmation()));
         let confirmation = dialler.own_confirmation();
+        assert_eq!(confirmation.len(), CONFIRMATION);
         assert!(listener.check(confirmation));
         for length in 0..confirmation.len() {
             assert!(!listener.check(&confirmation[..length]));
