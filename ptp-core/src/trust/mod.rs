@@ -1,4 +1,5 @@
-//! Who is who: keys, their fingerprints, and the files that they are kept in.
+//! Who is who: keys and their fingerprints, the files that they are kept in, and codes by which two
+//! programs come to know each other.
 
 mod file_error;
 mod files;
@@ -6,6 +7,11 @@ mod fingerprint;
 mod identity;
 mod known_peers;
 mod lock;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "not yet on the wire: only reading a code is used")
+)]
+pub(crate) mod pairing;
 mod peer_line;
 mod peer_list;
 mod peer_name;
@@ -18,5 +24,6 @@ pub use file_error::FileError;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, IdentityError, IdentityProblem};
 pub use known_peers::{Forgotten, KnownPeers, KnownPeersError};
+pub use pairing::{Code, CodeError, CodeWord};
 pub use peer_line::{How, KnownPeer, PeerProblem};
 pub use public_key::{ParseKeyError, PublicKey};
