@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-use crate::trust::Identity;
-
-/// Whom a session is held with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Trust {
-    /// Anyone: the conversation is encrypted, but nobody is checked.
-    Open,
-}
+use crate::trust::{Code, Identity, KnownPeers, PublicKey, Strangers, Trust};
 
 /// What a session or a listener is made with. There is no default: whom to trust must be said.
 ///
@@ -26,8 +18,14 @@ pub enum Trust {
 pub struct Config {
     /// Whom to hold the session with.
     pub trust: Trust,
-    /// The own static key. `None` makes a new one for each session.
+    /// The own static key. `None` makes a new one for each session, by which nobody knows this
+    /// side again.
     pub identity: Option<Identity>,
+    /// What a dialler pairs with, if the listener does not know it or it does not know the
+    /// listener. For one pairing; a listener makes its own codes.
+    pub code: Option<Code>,
+    /// The key that must answer a dialler, whatever it would trust else.
+    pub expected_key: Option<PublicKey>,
     /// What the peer may show before this side's messages, at most 64 bytes; longer names are cut
     /// at a character. Empty (the default): no name is sent. It travels encrypted.
     pub name: String,
@@ -59,12 +57,32 @@ pub struct Config {
 }
 
 impl Config {
-    /// Encrypted, with anyone.
+    /// Encrypted, with anyone: nobody is checked.
     #[must_use]
     pub fn open() -> Self {
+        Self::new(Trust::Open, None)
+    }
+
+    /// Only with who holds one of `keys`.
+    #[must_use]
+    pub fn keys(identity: Identity, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        Self::new(Trust::Keys(keys.into_iter().collect()), Some(identity))
+    }
+
+    /// With the peers that are known, and with who becomes one by a code
+    /// ([`Strangers::Pair`]).
+    #[must_use]
+    pub fn known(identity: Identity, peers: KnownPeers) -> Self {
+        let strangers = Strangers::Pair;
+        Self::new(Trust::Known { peers, strangers }, Some(identity))
+    }
+
+    fn new(trust: Trust, identity: Option<Identity>) -> Self {
         Self {
-            trust: Trust::Open,
-            identity: None,
+            trust,
+            identity,
+            code: None,
+            expected_key: None,
             name: String::new(),
             max_message: 16 * 1024 * 1024,
             window_bytes: 8 * 1024 * 1024,

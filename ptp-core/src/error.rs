@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::protocol::Violation;
-use crate::trust::IdentityError;
+use crate::trust::{Fingerprint, IdentityError, KnownPeersError};
 
 /// How far a connection had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,38 @@ pub enum ConnectError {
     /// The other side does not let this one in.
     #[error("the other side refused: {0}")]
     Refused(String),
+    /// The other side does not know this one, and takes no codes.
+    #[error("the other side does not trust this one, whose key it does not know")]
+    NotTrusted,
+    /// The two sides do not know each other yet: [`Config::code`](crate::Config::code) is to hold
+    /// the code that the listener shows.
+    #[error("the two sides do not know each other yet: a pairing code is needed")]
+    PairingNeeded,
+    /// The pairing code was wrong, or was replaced meanwhile.
+    #[error("the pairing code is wrong, or no longer good")]
+    WrongCode,
+    /// This side does not know the other, which shows no code to pair with.
+    #[error("this side does not know the other one, which shows no code to pair with")]
+    NoPairing,
+    /// The other side did not prove that it knows the code. Somebody may be in between.
+    #[error("the other side could not prove that it knows the pairing code")]
+    Unproved,
+    /// This side is not to talk to the one that answered. It has not been told who called.
+    #[error("the one that answered is not trusted; its fingerprint is {0}")]
+    Stranger(Fingerprint),
+    /// Another key answered than the one that is expected there. It has not been told who called.
+    #[error("{place} answered with the fingerprint {found}, where {expected} is expected")]
+    ChangedKey {
+        /// Where: the address as it was given, or the name of the peer.
+        place: String,
+        /// Whose key is expected there.
+        expected: Fingerprint,
+        /// Whose answered.
+        found: Fingerprint,
+    },
+    /// The known peers can't be read or changed.
+    #[error(transparent)]
+    KnownPeers(#[from] KnownPeersError),
     /// The other side broke the protocol.
     #[error("the other side broke the protocol: {0}")]
     Protocol(#[from] Violation),

@@ -37,7 +37,7 @@ pub fn hello(input: &[u8]) {
 
 /// Records, as they come from the network.
 pub fn record(input: &[u8]) {
-    let Some(mut peer) = Peer::new(Greeting::Open) else {
+    let Some(mut peer) = Peer::new(Greeting::OVER) else {
         return;
     };
     let (slice, wire) = input.split_first().unwrap_or((&0, &[]));
@@ -77,10 +77,12 @@ pub fn inbound(input: &[u8]) {
     };
     let record = [1, 7, 300, MAX_PLAINTEXT][usize::from(how & 3)];
     let slice = [1, 50, 5_000, usize::MAX][usize::from(how >> 2 & 3)];
-    let greeting = match how >> 4 & 3 {
-        0 => Greeting::Welcome,
-        1 => Greeting::Name,
-        _ => Greeting::Open,
+    let greeting = match (how >> 4 & 3, how & 0x80) {
+        (0, 0) => Greeting::DIALLER,
+        (0, _) => Greeting::PAIRING_DIALLER,
+        (1, 0) => Greeting::LISTENER,
+        (1, _) => Greeting::PAIRING_LISTENER,
+        _ => Greeting::OVER,
     };
     let Some((mut peer, wire)) = Peer::new(greeting).zip(sealed(frames, record)) else {
         return;
@@ -120,7 +122,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(greeting: Greeting) -> Option<Self> {
+    fn new(greeting: &'static [Greeting]) -> Option<Self> {
         let now = Instant::now();
         let limits = Limits {
             window: WINDOW,

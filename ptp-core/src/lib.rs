@@ -51,17 +51,17 @@ mod session;
 pub mod transport;
 mod trust;
 
-pub use config::{Config, Trust};
+pub use config::Config;
 pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
 pub use event::{End, Event, Reason};
-pub use listener::Listener;
+pub use listener::{Incoming, Listener, Notice};
 pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;
 pub use session::{CloseReport, Peer, Role, Session, Stats};
 pub use trust::{
     Code, CodeError, CodeWord, FileError, Fingerprint, Forgotten, How, Identity, IdentityError,
     IdentityProblem, KnownPeer, KnownPeers, KnownPeersError, ParseFingerprintError, ParseKeyError,
-    PeerProblem, PublicKey,
+    PeerProblem, PublicKey, Standing, Strangers, Trust,
 };
 
 /// A dialling and a listening session over memory, for examples in this documentation.

@@ -9,14 +9,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::config::Config;
 use crate::connect;
-use crate::driver::establish::{self, Established};
+use crate::driver::establish::{self, Dialling};
+use crate::driver::greeted::Established;
 use crate::driver::{self, Running, Shared, deadline};
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Stage};
 use crate::event::{End, Event};
 use crate::protocol::Message;
 use crate::sender::Sender;
-use crate::transport::Transport;
-use crate::trust::{Identity, PublicKey};
+use crate::transport::{Halves, Transport};
+use crate::trust::{Fingerprint, Identity, Judged, PublicKey, Standing};
 
 /// Which side of the handshake to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +31,45 @@ pub enum Role {
 /// Who is at the other end.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    name: String,
+    claimed_name: String,
+    judged: Judged,
     public_key: PublicKey,
     address: Option<SocketAddr>,
 }
 
 impl Peer {
-    /// What the peer calls itself; empty if it says nothing. Nobody has checked it, and it may
-    /// hold any character: escape it before you show it.
+    /// What to call the peer: the name that it was remembered by, or what it calls itself if it is
+    /// not one of the known peers; empty if it says nothing. Where
+    /// [`is_name_sure`](Self::is_name_sure) says no, nobody has checked it. It may hold any
+    /// character: escape it before you show it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.judged.name.as_deref().unwrap_or(&self.claimed_name)
+    }
+
+    /// What the peer calls itself in this session; empty if it says nothing.
+    #[must_use]
+    pub fn claimed_name(&self) -> &str {
+        &self.claimed_name
+    }
+
+    /// Whether the name is that of a known peer or of this side's own identity, rather than a
+    /// stranger's word.
+    #[must_use]
+    pub fn is_name_sure(&self) -> bool {
+        !matches!(self.judged.standing, Standing::Stranger | Standing::Listed)
+    }
+
+    /// What this side knows of the peer.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.judged.standing
+    }
+
+    /// The key's fingerprint, for two people to compare.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.public_key.fingerprint()
     }
 
     /// The static key that the peer has proved to hold.
@@ -109,61 +138,83 @@ pub struct Session {
 
 impl Session {
     /// Connects to the listener at `address`, `"HOST:PORT"`, where HOST is a name, an IPv4 address
-    /// or an IPv6 address in brackets. Every address of a name is tried. Returns when the peer has
-    /// let this side in, after [`Config::connect_timeout`] at the latest.
+    /// or an IPv6 address in brackets. Every address of a name is tried. Returns when each side has
+    /// let the other in, after [`Config::connect_timeout`] at the latest.
+    ///
+    /// With known peers, the key that was remembered for `address` must answer there, and a peer
+    /// that is reached is remembered with it. With [`Config::code`] the two sides are paired if
+    /// either does not know the other.
     ///
     /// # Errors
-    /// Says which [`Stage`](crate::Stage) failed, and why.
+    /// Says which [`Stage`](crate::Stage) failed, or who did not trust whom, and why.
     pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
         let deadline = deadline(config.connect_timeout);
-        let stream = connect::connect(address, deadline)?;
-        Self::establish(stream, Role::Dialler, config, deadline)
+        let dial = |pair| {
+            let stream = connect::connect(address, deadline)?;
+            Self::dial(stream, config, Some(address), pair, deadline)
+        };
+        match dial(false) {
+            // This side knows the other, which has forgotten it.
+            Err(ConnectError::PairingNeeded) if config.code.is_some() => dial(true),
+            result => result,
+        }
     }
 
-    /// Holds the session over any transport; one side dials, the other listens.
+    /// Holds the session over any transport; one side dials, the other listens. A listening side
+    /// shows no code and asks nobody: with [`Strangers::Pair`](crate::Strangers) and `Ask` it turns
+    /// strangers away.
     ///
     /// # Errors
-    /// Says which [`Stage`](crate::Stage) failed, and why.
+    /// Says which [`Stage`](crate::Stage) failed, or who did not trust whom, and why.
     pub fn over(
         transport: impl Transport,
         role: Role,
         config: &Config,
     ) -> Result<Self, ConnectError> {
-        let limit = match role {
-            Role::Dialler => config.connect_timeout,
-            Role::Listener => config.handshake_timeout,
-        };
-        Self::establish(transport, role, config, deadline(limit))
+        match role {
+            Role::Dialler => {
+                let deadline = deadline(config.connect_timeout);
+                Self::dial(transport, config, None, false, deadline)
+            }
+            Role::Listener => Self::answer(transport, config),
+        }
     }
 
-    fn establish(
+    fn dial(
         transport: impl Transport,
-        role: Role,
         config: &Config,
+        place: Option<&str>,
+        pair: bool,
         deadline: Instant,
     ) -> Result<Self, ConnectError> {
-        let identity = match &config.identity {
-            Some(identity) => identity.clone(),
-            None => Identity::generate()?,
+        let identity = &identity(config)?;
+        let dialling = Dialling {
+            config,
+            identity,
+            place,
+            pair,
         };
-        let halves = transport.split().map_err(|cause| ConnectError::Io {
-            stage: crate::Stage::Connect,
-            cause,
-        })?;
-        let established = match role {
-            Role::Dialler => establish::dial(halves, config, &identity, deadline),
-            Role::Listener => establish::answer(halves, config, &identity, deadline, |_| Ok(())),
-        }?;
-        Self::start(established, config, &identity)
+        let (established, judged) = establish::dial(split(transport)?, &dialling, deadline)?;
+        Self::start(established, judged, config, identity)
+    }
+
+    fn answer(transport: impl Transport, config: &Config) -> Result<Self, ConnectError> {
+        let identity = &identity(config)?;
+        let deadline = deadline(config.handshake_timeout);
+        let (established, judged) =
+            establish::answer_known(split(transport)?, config, identity, deadline)?;
+        Self::start(established, judged, config, identity)
     }
 
     pub(crate) fn start(
         established: Established,
+        judged: Judged,
         config: &Config,
         identity: &Identity,
     ) -> Result<Self, ConnectError> {
         let peer = Peer {
-            name: established.peer_name.clone(),
+            claimed_name: established.peer_name.clone(),
+            judged,
             public_key: established.peer_key,
             address: established.address,
         };
@@ -308,4 +359,19 @@ impl Drop for Session {
         self.shared.give_up();
         self.join();
     }
+}
+
+/// The own identity, or one for this session alone.
+fn identity(config: &Config) -> Result<Identity, ConnectError> {
+    match &config.identity {
+        Some(identity) => Ok(identity.clone()),
+        None => Ok(Identity::generate()?),
+    }
+}
+
+fn split(transport: impl Transport) -> Result<Halves, ConnectError> {
+    transport.split().map_err(|cause| ConnectError::Io {
+        stage: Stage::Connect,
+        cause,
+    })
 }

@@ -12,8 +12,12 @@
 //! The five laws that it keeps stand in docs/architecture.md. Locks are taken in one order:
 //! `out`, then `state`.
 
+pub(crate) mod desk;
 pub(crate) mod establish;
+pub(crate) mod greeted;
+mod line;
 mod out;
+mod pairing;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -29,7 +33,7 @@ use crossbeam_channel::Receiver;
 use crate::event::Event;
 use crate::protocol::Connection;
 use crate::transport::Hangup;
-use establish::Established;
+use greeted::Established;
 use out::Out;
 use reader::Reader;
 

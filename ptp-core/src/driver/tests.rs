@@ -3,12 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::establish;
+use super::establish::{self, Dialling};
+use super::greeted::Established;
 use crate::config::Config;
 use crate::error::ConnectError;
 use crate::protocol::{
     Answer, Answering, Control, Credit, Dial, Greeting, Inbound, Intake, Keys, MESSAGE_1,
-    MESSAGE_2, Opening, PREFIX, Sealer, Secrets, Suite, Violation, choose,
+    MESSAGE_2, Opening, PREFIX, Pairing, Sealer, Secrets, Suite, Violation, choose,
 };
 use crate::transport::{Duplex, Halves, Transport, duplex};
 use crate::trust::Identity;
@@ -23,7 +24,7 @@ struct Hand {
 }
 
 impl Hand {
-    fn new(halves: Halves, keys: Keys, greeting: Greeting) -> Self {
+    fn new(halves: Halves, keys: Keys, greeting: &'static [Greeting]) -> Self {
         let granted = Credit::default();
         Self {
             halves,
@@ -105,6 +106,7 @@ fn opening(session: [u8; 16]) -> Opening {
         },
         received: 0,
         partial: 0,
+        pairing: Pairing::NotNeeded,
     }
 }
 
@@ -121,7 +123,7 @@ fn dial(transport: Duplex) -> Hand {
     let checked = dialled.handle_message_2(&message_2[PREFIX..]).unwrap();
     let (keys, message_3) = checked.accept(&opening([1; 16])).unwrap();
     write_message(&mut halves, &message_3);
-    Hand::new(halves, keys, Greeting::Welcome)
+    Hand::new(halves, keys, Greeting::DIALLER)
 }
 
 /// Answers by hand, up to message 3; also yields the dialler's session.
@@ -141,7 +143,26 @@ fn answer(transport: Duplex) -> (Hand, [u8; 16]) {
         usize::from(length[0]) << 8 | usize::from(length[1]),
     );
     let (keys, theirs) = answered.handle_message_3(&message_3).unwrap();
-    (Hand::new(halves, keys, Greeting::Name), theirs.session)
+    (Hand::new(halves, keys, Greeting::LISTENER), theirs.session)
+}
+
+/// Our listener, which lets anyone in.
+fn welcome(halves: Halves, identity: &Identity) -> Result<Established, ConnectError> {
+    let config = Config::open();
+    establish::answer(halves, identity, soon())?
+        .admit(&config)?
+        .welcome(&config)
+}
+
+/// Our dialler, which trusts anyone.
+fn call(halves: Halves, identity: &Identity) -> Result<(), ConnectError> {
+    let dialling = Dialling {
+        config: &Config::open(),
+        identity,
+        place: None,
+        pair: false,
+    };
+    establish::dial(halves, &dialling, soon()).map(drop)
 }
 
 /// What our listener makes of a dialler that says `frames` where it should greet.
@@ -158,7 +179,7 @@ fn listen_to(frames: &'static [u8]) -> (Result<(), ConnectError>, Intake) {
     });
     let identity = Identity::generate().unwrap();
     let halves = ours.split().unwrap();
-    let result = establish::answer(halves, &Config::open(), &identity, soon(), |_| Ok(()));
+    let result = welcome(halves, &identity);
     (result.map(drop), dialling.join().unwrap())
 }
 
@@ -169,7 +190,7 @@ fn a_dialler_is_told_what_is_wrong_with_its_greeting() {
         (b"\x06\x01\x05", Violation::UnexpectedFrame(0x06)),
         (b"\x0c\x01\xff", Violation::MalformedFrame(0x0c)),
         // The greeting itself is whole, and the error in the same record.
-        (b"\x0c\x00\x0d", Violation::UnknownFrame(0x0d)),
+        (b"\x0c\x00\x0f", Violation::UnknownFrame(0x0f)),
     ];
     for (frames, violation) in wrong {
         let (result, intake) = listen_to(frames);
@@ -193,7 +214,7 @@ fn a_listener_is_told_what_is_wrong_with_its_welcome() {
     });
     let identity = Identity::generate().unwrap();
     let halves = ours.split().unwrap();
-    let result = establish::dial(halves, &Config::open(), &identity, soon());
+    let result = call(halves, &identity);
     assert!(matches!(result, Err(ConnectError::Protocol(_))));
     assert_eq!(answering.join().unwrap().fault, Some(1));
 }
@@ -212,7 +233,7 @@ fn a_fault_before_the_greeting_ends_it() {
     });
     let identity = Identity::generate().unwrap();
     let halves = ours.split().unwrap();
-    let result = establish::dial(halves, &Config::open(), &identity, soon());
+    let result = call(halves, &identity);
     assert!(matches!(result, Err(ConnectError::Fault(99))));
     assert!(answering.join().unwrap());
 }
@@ -230,8 +251,7 @@ fn a_peer_that_said_goodbye_first_and_stays_is_left_within_a_moment() {
     });
     let identity = Identity::generate().unwrap();
     let halves = ours.split().unwrap();
-    let established =
-        establish::answer(halves, &Config::open(), &identity, soon(), |_| Ok(())).unwrap();
+    let established = welcome(halves, &identity).unwrap();
     let mut hand = dialling.join().unwrap();
     let running = super::start(established).unwrap();
     let said = Instant::now();

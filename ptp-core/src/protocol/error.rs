@@ -59,6 +59,9 @@ pub enum Violation {
     /// Something was acknowledged that was never sent.
     #[error("message {0} was acknowledged but never sent")]
     NeverSent(u64),
+    /// The other side did not prove that it knows the pairing code.
+    #[error("the peer did not prove that it knows the pairing code")]
+    Unproved,
 }
 
 impl Violation {
@@ -80,6 +83,7 @@ impl Violation {
             Self::BeyondCredit => 12,
             Self::Backwards => 13,
             Self::NeverSent(_) => 14,
+            Self::Unproved => 15,
         }
     }
 }

@@ -14,6 +14,10 @@ pub(crate) const MAX_CONTROL: usize = 256;
 /// The longest name of a peer, in bytes of UTF-8.
 pub(crate) const MAX_NAME: usize = 64;
 
+/// Bytes of a pairing share, and of a confirmation (docs/protocol.md, "Pairing").
+pub(crate) const SHARE: usize = 33;
+pub(crate) const CONFIRMATION: usize = 32;
+
 /// The kinds of frame. Those from `FIRST_IGNORABLE` on are skipped where they are not known.
 pub(crate) mod kind {
     pub(crate) const TEXT: u8 = 0x01;
@@ -28,6 +32,8 @@ pub(crate) mod kind {
     pub(crate) const WELCOME: u8 = 0x0a;
     pub(crate) const REFUSED: u8 = 0x0b;
     pub(crate) const NAME: u8 = 0x0c;
+    pub(crate) const SHARE: u8 = 0x0d;
+    pub(crate) const CONFIRMATION: u8 = 0x0e;
     pub(crate) const FIRST_IGNORABLE: u8 = 0x80;
     pub(crate) const TIME: u8 = 0x81;
 }
@@ -79,7 +85,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
 fn longest_body(kind: u8) -> Result<usize, Violation> {
     match kind {
         kind::TEXT | kind::BINARY | kind::PART => Ok(MAX_PART),
-        kind::ACK..=kind::NAME => Ok(MAX_CONTROL),
+        kind::ACK..=kind::CONFIRMATION => Ok(MAX_CONTROL),
         kind::FIRST_IGNORABLE.. => Ok(MAX_PART),
         unknown => Err(Violation::UnknownFrame(unknown)),
     }
@@ -119,6 +125,38 @@ pub(crate) struct Opening {
     /// The resume point: how many messages this side has, and how many bytes of the next.
     pub(crate) received: u64,
     pub(crate) partial: u64,
+    /// Whether the dialler trusts the listener's key; a listener states `NotNeeded`.
+    pub(crate) pairing: Pairing,
+}
+
+/// What a dialler says of pairing, once it has seen the listener's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pairing {
+    /// It trusts the key.
+    NotNeeded,
+    /// It does not yet, and has a code: its share comes next.
+    Offered,
+    /// It does not, and has no code.
+    Wanted,
+}
+
+impl Pairing {
+    fn number(self) -> u64 {
+        match self {
+            Self::NotNeeded => 0,
+            Self::Offered => 1,
+            Self::Wanted => 2,
+        }
+    }
+
+    /// What is not known of a later version at least is no trust.
+    fn from_number(number: u64) -> Self {
+        match number {
+            0 => Self::NotNeeded,
+            1 => Self::Offered,
+            _ => Self::Wanted,
+        }
+    }
 }
 
 impl Opening {
@@ -132,6 +170,7 @@ impl Opening {
             self.credit.bytes,
             self.received,
             self.partial,
+            self.pairing.number(),
         ] {
             varint::put(out, number);
         }
@@ -153,6 +192,7 @@ impl Opening {
             },
             received: number()?,
             partial: number()?,
+            pairing: Pairing::from_number(number()?),
         })
     }
 }
@@ -165,6 +205,8 @@ pub(crate) enum Refusal {
     PairingNeeded,
     WrongCode,
     UnknownSession,
+    /// This listener does not pair: it has no code to show.
+    NoPairing,
     /// A reason of a later version.
     Other(u64),
 }
@@ -177,6 +219,7 @@ impl Refusal {
             Self::PairingNeeded => 3,
             Self::WrongCode => 4,
             Self::UnknownSession => 5,
+            Self::NoPairing => 6,
             Self::Other(code) => code,
         }
     }
@@ -188,6 +231,7 @@ impl Refusal {
             3 => Self::PairingNeeded,
             4 => Self::WrongCode,
             5 => Self::UnknownSession,
+            6 => Self::NoPairing,
             other => Self::Other(other),
         }
     }
@@ -213,6 +257,9 @@ pub(crate) enum Control {
     Welcome(Opening),
     Refused(Refusal),
     Name(String),
+    /// One side's part of a pairing run, and its proof that it knew the code.
+    Share([u8; SHARE]),
+    Confirmation([u8; CONFIRMATION]),
 }
 
 impl Control {
@@ -251,6 +298,14 @@ impl Control {
                 body.extend_from_slice(name.as_bytes());
                 kind::NAME
             }
+            Self::Share(share) => {
+                body.extend_from_slice(share);
+                kind::SHARE
+            }
+            Self::Confirmation(confirmation) => {
+                body.extend_from_slice(confirmation);
+                kind::CONFIRMATION
+            }
         };
         put_header(out, kind, body.len());
         out.extend_from_slice(&body);
@@ -277,6 +332,8 @@ impl Control {
             kind::WELCOME => Self::Welcome(Opening::take(body).ok_or(malformed)?),
             kind::REFUSED => Self::Refused(Refusal::from_code(number()?)),
             kind::NAME => Self::Name(take_name(body).ok_or(malformed)?),
+            kind::SHARE => Self::Share(body.try_into().map_err(|_| malformed)?),
+            kind::CONFIRMATION => Self::Confirmation(body.try_into().map_err(|_| malformed)?),
             kind::FIRST_IGNORABLE.. => return Ok(None),
             unknown => return Err(Violation::UnknownFrame(unknown)),
         }))
@@ -323,6 +380,7 @@ mod tests {
             },
             received: 300,
             partial: u64::MAX,
+            pairing: Pairing::Offered,
         }
     }
 

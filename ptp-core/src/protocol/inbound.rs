@@ -7,20 +7,10 @@ use std::sync::Arc;
 
 use super::error::Violation;
 use super::frame::{self, Control, Credit, Opening, Refusal, kind};
+use super::greeting::Greeting;
 use super::message::{Assembly, Block, Entry, Mark, Message, MessageKind};
 use super::read_buffer::{self, ReadBuffer};
 use super::record::Opener;
-
-/// How far the greeting behind the handshake has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Greeting {
-    /// A dialler waits for `Welcome` or `Refused`.
-    Welcome,
-    /// Either side waits for the other's `Name`.
-    Name,
-    /// The session is open.
-    Open,
-}
 
 /// What one read brought, apart from messages. Frames that repeat are merged: a peer can't make
 /// this grow.
@@ -35,6 +25,8 @@ pub(crate) struct Intake {
     pub(crate) welcome: Option<Opening>,
     pub(crate) refused: Option<Refusal>,
     pub(crate) name: Option<String>,
+    pub(crate) share: Option<[u8; frame::SHARE]>,
+    pub(crate) confirmation: Option<[u8; frame::CONFIRMATION]>,
     /// Whole messages that came since the session began.
     pub(crate) messages: u64,
     /// Bytes of messages that came since the session began, unfinished ones included.
@@ -47,7 +39,8 @@ pub(crate) struct Intake {
 pub(crate) struct Inbound {
     opener: Opener,
     max_message: u64,
-    greeting: Greeting,
+    /// The steps of the greeting that are yet to come.
+    greeting: &'static [Greeting],
     buffer: ReadBuffer,
     marks: Vec<Mark>,
     entries: Vec<Entry>,
@@ -66,11 +59,11 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    /// `greeting` is what is expected first, `granted` the credit that the peer gave so far,
+    /// `greeting` is what is expected before the session is open, `granted` the credit that the peer gave so far,
     /// `max_message` the largest message, in bytes.
     pub(crate) fn new(
         opener: Opener,
-        greeting: Greeting,
+        greeting: &'static [Greeting],
         granted: Credit,
         max_message: u64,
     ) -> Self {
@@ -96,7 +89,7 @@ impl Inbound {
 
     /// Whether the greeting is over.
     pub(crate) fn is_open(&self) -> bool {
-        self.greeting == Greeting::Open
+        self.greeting.is_empty()
     }
 
     /// Where the next bytes of the network belong; never empty.
@@ -152,7 +145,7 @@ impl Inbound {
     /// Enters the whole messages that stand next, one behind the other: of small ones nearly all
     /// that comes.
     fn enter_messages(&mut self) -> Result<(), Violation> {
-        if self.greeting != Greeting::Open || self.bye || !self.assembly.is_empty() {
+        if !self.greeting.is_empty() || self.bye || !self.assembly.is_empty() {
             return Ok(());
         }
         let (frames, position) = (self.buffer.frames(), self.buffer.position());
@@ -199,7 +192,7 @@ impl Inbound {
         let at = self.buffer.position();
         let body = at + frame.header..at + frame.frame();
         match frame.kind {
-            _ if self.greeting != Greeting::Open && frame.kind < kind::FIRST_IGNORABLE => {
+            _ if !self.greeting.is_empty() && frame.kind < kind::FIRST_IGNORABLE => {
                 self.handle_greeting(frame.kind, body, intake)
             }
             kind::TEXT | kind::BINARY | kind::PART if self.bye => {
@@ -226,26 +219,33 @@ impl Inbound {
         body: std::ops::Range<usize>,
         intake: &mut Intake,
     ) -> Result<(), Violation> {
-        if !matches!(
-            kind,
-            kind::WELCOME | kind::REFUSED | kind::NAME | kind::FAULT
-        ) {
+        if !(kind::FAULT..=kind::CONFIRMATION).contains(&kind) {
             return Err(Violation::UnexpectedFrame(kind));
         }
-        match (self.greeting, Control::take(kind, self.buffer.bytes(body))?) {
+        let [step, later @ ..] = self.greeting else {
+            return Err(Violation::UnexpectedFrame(kind));
+        };
+        match (step, Control::take(kind, self.buffer.bytes(body))?) {
+            (_, Some(Control::Fault(code))) => {
+                intake.fault = Some(code);
+                return Ok(());
+            }
+            (_, Some(Control::Refused(refusal))) if self.greeting.contains(&Greeting::Welcome) => {
+                intake.refused = Some(refusal);
+                return Ok(());
+            }
+            (Greeting::Share, Some(Control::Share(share))) => intake.share = Some(share),
+            (Greeting::Confirmation, Some(Control::Confirmation(confirmation))) => {
+                intake.confirmation = Some(confirmation);
+            }
             (Greeting::Welcome, Some(Control::Welcome(opening))) => {
                 self.acked.1 = opening.credit;
                 intake.welcome = Some(opening);
-                self.greeting = Greeting::Name;
             }
-            (Greeting::Welcome, Some(Control::Refused(refusal))) => intake.refused = Some(refusal),
-            (Greeting::Name, Some(Control::Name(name))) => {
-                intake.name = Some(name);
-                self.greeting = Greeting::Open;
-            }
-            (_, Some(Control::Fault(code))) => intake.fault = Some(code),
+            (Greeting::Name, Some(Control::Name(name))) => intake.name = Some(name),
             _ => return Err(Violation::UnexpectedFrame(kind)),
         }
+        self.greeting = later;
         Ok(())
     }
 
@@ -334,7 +334,11 @@ impl Inbound {
                 intake.bye = true;
             }
             Control::Fault(code) => intake.fault = Some(code),
-            Control::Welcome(_) | Control::Refused(_) | Control::Name(_) => {
+            Control::Welcome(_)
+            | Control::Refused(_)
+            | Control::Name(_)
+            | Control::Share(_)
+            | Control::Confirmation(_) => {
                 return Err(Violation::UnexpectedFrame(kind));
             }
         }

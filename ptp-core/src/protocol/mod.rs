@@ -12,6 +12,7 @@
 mod connection;
 mod error;
 mod frame;
+mod greeting;
 mod handshake;
 mod hello;
 mod inbound;
@@ -29,12 +30,15 @@ mod tests;
 
 pub(crate) use connection::{ClosedBy, Connection, Limits};
 pub use error::Violation;
-pub(crate) use frame::{Control, Credit, MAX_NAME, Opening, Refusal, header as frame_header};
+pub(crate) use frame::{
+    Control, Credit, MAX_NAME, Opening, Pairing, Refusal, header as frame_header, kind,
+};
+pub(crate) use greeting::Greeting;
 pub(crate) use handshake::{
     Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets, is_low_order,
 };
 pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
-pub(crate) use inbound::{Greeting, Inbound, Intake};
+pub(crate) use inbound::{Inbound, Intake};
 pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
 pub(crate) use payload::Copied;

@@ -7,14 +7,11 @@ mod fingerprint;
 mod identity;
 mod known_peers;
 mod lock;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "not yet on the wire: only reading a code is used")
-)]
 pub(crate) mod pairing;
 mod peer_line;
 mod peer_list;
 mod peer_name;
+mod policy;
 mod public_key;
 
 #[cfg(test)]
@@ -26,4 +23,6 @@ pub use identity::{Identity, IdentityError, IdentityProblem};
 pub use known_peers::{Forgotten, KnownPeers, KnownPeersError};
 pub use pairing::{Code, CodeError, CodeWord};
 pub use peer_line::{How, KnownPeer, PeerProblem};
+pub(crate) use policy::Judged;
+pub use policy::{Standing, Strangers, Trust};
 pub use public_key::{ParseKeyError, PublicKey};

@@ -313,10 +313,14 @@ fn the_greeting_comes_once_and_first() {
     let welcome = control(&Control::Welcome(opening(Credit::default(), 1)));
     let name = control(&Control::Name("Ana".into()));
     let refused = control(&Control::Refused(Refusal::Busy));
+    let share = control(&Control::Share([7; 33]));
+    let confirmation = control(&Control::Confirmation([7; 32]));
     for (late, kind) in [
         (&welcome, kind::WELCOME),
         (&name, kind::NAME),
         (&refused, kind::REFUSED),
+        (&share, kind::SHARE),
+        (&confirmation, kind::CONFIRMATION),
     ] {
         assert_eq!(violation(&[late]), UNEXPECTED(kind));
     }
@@ -336,6 +340,8 @@ fn the_greeting_comes_once_and_first() {
         ack(0, Credit::default()),
         control(&Control::Bye),
         control(&Control::Ping(1)),
+        share,
+        confirmation,
     ] {
         assert_eq!(greet(&[&early]), UNEXPECTED(early[0]));
         assert_eq!(greet(&[&welcome, &early]), UNEXPECTED(early[0]));
@@ -346,7 +352,7 @@ fn the_greeting_comes_once_and_first() {
 
 #[test]
 fn unknown_frames_are_skipped_if_they_are_ignorable_and_else_end_the_connection() {
-    for unknown in [0x00].into_iter().chain(0x0d..0x80) {
+    for unknown in [0x00].into_iter().chain(0x0f..0x80) {
         let heard = violation(&[&frame(unknown, b"?")]);
         assert_eq!(heard, Some(Violation::UnknownFrame(unknown)));
     }

@@ -115,8 +115,8 @@ impl Scenario {
             start: now,
             now,
             sides: [
-                self.side(Ana, ana, Greeting::Welcome, now),
-                self.side(Ben, ben, Greeting::Name, now),
+                self.side(Ana, ana, Greeting::DIALLER, now),
+                self.side(Ben, ben, Greeting::LISTENER, now),
             ],
         }
     }
@@ -143,7 +143,7 @@ impl Scenario {
         &self,
         who: Who,
         (sealer, opener): (Sealer, Opener),
-        greeting: Greeting,
+        greeting: &'static [Greeting],
         now: Instant,
     ) -> Side {
         let granted = self.windows[who.other() as usize];

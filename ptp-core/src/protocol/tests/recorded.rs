@@ -1,9 +1,10 @@
 //! The conversation that docs/protocol.md shows in hex, made anew and compared.
 
-use crate::protocol::frame::{Control, Credit, Opening, kind, put_header, put_time};
+use crate::protocol::frame::{Control, Credit, Opening, Pairing, kind, put_header, put_time};
+use crate::protocol::greeting::Greeting;
 use crate::protocol::handshake::{Answering, Dial, Keys, Secrets};
 use crate::protocol::hello::{Answer, Suite, choose};
-use crate::protocol::inbound::{Greeting, Inbound, Intake};
+use crate::protocol::inbound::{Inbound, Intake};
 use crate::protocol::message::Message;
 use crate::protocol::record::{PREFIX, Sealer};
 
@@ -18,8 +19,8 @@ const NOON: u64 = 1_800_000_000_000;
 fn the_conversation_in_the_specification_is_what_this_code_says() {
     let mut transcript = Transcript::default();
     let (dialler, listener) = handshake(&mut transcript);
-    let mut dialler = Side::new(dialler, "→", Greeting::Welcome, Credit::default());
-    let mut listener = Side::new(listener, "←", Greeting::Name, WINDOW);
+    let mut dialler = Side::new(dialler, "→", Greeting::DIALLER, Credit::default());
+    let mut listener = Side::new(listener, "←", Greeting::LISTENER, WINDOW);
 
     let welcome = [
         Control::Welcome(opening(30_000)),
@@ -98,7 +99,12 @@ struct Side {
 }
 
 impl Side {
-    fn new(keys: Keys, arrow: &'static str, greeting: Greeting, granted: Credit) -> Self {
+    fn new(
+        keys: Keys,
+        arrow: &'static str,
+        greeting: &'static [Greeting],
+        granted: Credit,
+    ) -> Self {
         Self {
             arrow,
             sealer: keys.sealer,
@@ -182,6 +188,7 @@ fn opening(timeout_ms: u64) -> Opening {
         credit: WINDOW,
         received: 0,
         partial: 0,
+        pairing: Pairing::NotNeeded,
     }
 }
 

@@ -5,7 +5,7 @@ use snow::resolvers::{CryptoResolver, DefaultResolver};
 
 use super::pair::WINDOW;
 use crate::protocol::{
-    Answer, Answering, Credit, Dial, Keys, Opening, Secrets, Suite, Violation, choose,
+    Answer, Answering, Credit, Dial, Keys, Opening, Pairing, Secrets, Suite, Violation, choose,
 };
 
 /// The fixed private keys of one side.
@@ -49,6 +49,7 @@ pub(super) fn opening(credit: Credit, max_message: u64) -> Opening {
         credit,
         received: 0,
         partial: 0,
+        pairing: Pairing::NotNeeded,
     }
 }
 

@@ -19,8 +19,7 @@ mod words;
 mod tests;
 
 pub use code::{Code, CodeError, CodeWord};
-#[cfg_attr(not(test), expect(unused_imports, reason = "not yet on the wire"))]
 pub(crate) use {
-    desk::{Begin, Desk, Notice, Random, Stale, Ticket},
-    pake::{Binding, CONFIRMATION, Confirming, PairingFault, Pake, SHARE},
+    desk::{Begin, Desk, Notice, Stale, Ticket},
+    pake::{Binding, CONFIRMATION, PairingFault, Pake},
 };

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{
-    Begin, Binding, CONFIRMATION, Code, Confirming, Desk, Notice, PairingFault, Pake, Random,
-    SHARE, Stale, Ticket,
-};
+use super::desk::Random;
+use super::pake::{Confirming, SHARE};
+use super::{Begin, Binding, CONFIRMATION, Code, Desk, Notice, PairingFault, Pake, Stale, Ticket};
 
 const RANDOM: Random = getrandom::fill;
 

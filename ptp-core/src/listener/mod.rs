@@ -1,23 +1,31 @@
 //! A listener: one thread accepts, and each caller's handshake has a thread of its own.
 
-use std::collections::VecDeque;
+mod incoming;
+mod notice;
+mod reception;
+mod under_way;
+
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use socket2::SockRef;
 
 use crate::config::Config;
-use crate::driver::{deadline, establish};
+use crate::driver::desk::SharedDesk;
 use crate::error::{ConnectError, ListenError};
-use crate::protocol::{Answer, Refusal};
 use crate::session::Session;
-use crate::transport::{Transport, tcp};
-use crate::trust::Identity;
+use crate::transport::tcp;
+use crate::trust::{Identity, Strangers};
+
+pub use incoming::Incoming;
+use notice::Board;
+pub use notice::Notice;
+use under_way::UnderWay;
 
 /// The longest wait for a caller: Linux ends a wait on a socket that is shut down, elsewhere a
 /// listener that is closed is noticed at the next look.
@@ -37,6 +45,7 @@ const BACKOFF: Duration = Duration::from_millis(100);
 pub struct Listener {
     shared: Arc<Shared>,
     sessions: Receiver<Session>,
+    incoming: Receiver<Incoming>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,14 +55,18 @@ struct Shared {
     identity: Identity,
     closed: AtomicBool,
     live: Arc<AtomicUsize>,
-    handshakes: Mutex<Handshakes>,
+    handshakes: Mutex<UnderWay>,
+    /// Where codes are tried, if strangers may pair.
+    desk: Option<SharedDesk>,
+    board: Board,
 }
 
-/// The handshakes that are under way, the oldest first.
-#[derive(Default)]
-struct Handshakes {
-    next: u64,
-    under_way: VecDeque<(u64, TcpStream)>,
+/// Where callers go that have got through. The channels close when the accepting thread and all
+/// handshakes have ended.
+#[derive(Clone)]
+struct Arrivals {
+    sessions: Sender<Session>,
+    incoming: Sender<Incoming>,
 }
 
 /// Counts a session for as long as it is held.
@@ -83,6 +96,7 @@ impl Listener {
             Some(identity) => identity.clone(),
             None => Identity::generate()?,
         };
+        let pairs = config.trust.strangers() == Strangers::Pair;
         let shared = Arc::new(Shared {
             socket,
             config: config.clone(),
@@ -90,15 +104,24 @@ impl Listener {
             closed: AtomicBool::new(false),
             live: Arc::default(),
             handshakes: Mutex::default(),
+            desk: pairs.then(SharedDesk::new),
+            board: Board::new(),
         });
-        let (sender, sessions) = crossbeam_channel::unbounded();
+        shared.tell();
+        let (sessions_in, sessions) = unbounded();
+        let (incoming_in, incoming) = unbounded();
+        let arrivals = Arrivals {
+            sessions: sessions_in,
+            incoming: incoming_in,
+        };
         let thread = thread::Builder::new().name("ptp-listener".into()).spawn({
             let shared = Arc::clone(&shared);
-            move || run(&shared, &sender)
+            move || run(&shared, &arrivals)
         });
         Ok(Self {
             shared,
             sessions,
+            incoming,
             thread: Some(thread.map_err(ListenError::Thread)?),
         })
     }
@@ -134,14 +157,32 @@ impl Listener {
         }
     }
 
+    /// Sessions that were let in, for `select!`: what [`accept`](Self::accept) takes from.
+    #[must_use]
+    pub fn sessions(&self) -> &Receiver<Session> {
+        &self.sessions
+    }
+
+    /// Callers about whom the application is asked, with [`Strangers::Ask`]; known peers come by
+    /// [`accept`](Self::accept). Each waits for as long as its handshake may take.
+    #[must_use]
+    pub fn incoming(&self) -> &Receiver<Incoming> {
+        &self.incoming
+    }
+
+    /// What else happens: codes to show, and callers that were turned away. Of notices that nobody
+    /// takes, the newest 64 are kept.
+    #[must_use]
+    pub fn notices(&self) -> &Receiver<Notice> {
+        &self.shared.board.notices
+    }
+
     /// Stops listening: an `accept` that waits returns, and handshakes under way are broken off.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
         // Wakes the accepting thread where the system does that.
         let _ = SockRef::from(&self.shared.socket).shutdown(std::net::Shutdown::Both);
-        for (_, stream) in &self.shared.handshakes().under_way {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        }
+        self.shared.handshakes().break_off();
     }
 }
 
@@ -200,11 +241,13 @@ fn bind(address: &str) -> Result<TcpListener, ListenError> {
     Err(failure.unwrap_or_else(|| unusable(io::ErrorKind::NotFound.into())))
 }
 
-fn run(shared: &Arc<Shared>, sessions: &Sender<Session>) {
+fn run(shared: &Arc<Shared>, arrivals: &Arrivals) {
     while !shared.closed.load(Ordering::Acquire) {
-        match tcp::accept(&shared.socket, Instant::now() + ACCEPT_WAIT) {
-            Ok(stream) => start_handshake(shared, stream, sessions.clone()),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+        let longest = Instant::now() + ACCEPT_WAIT;
+        let due = shared.desk.as_ref().and_then(SharedDesk::next_timeout);
+        match tcp::accept(&shared.socket, due.map_or(longest, |due| due.min(longest))) {
+            Ok(stream) => reception::receive(shared, arrivals, stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => shared.tell(),
             Err(_) if shared.closed.load(Ordering::Acquire) => {}
             Err(error) => {
                 log::warn!("a caller can't be accepted: {error}");
@@ -214,56 +257,8 @@ fn run(shared: &Arc<Shared>, sessions: &Sender<Session>) {
     }
 }
 
-/// Carries out a caller's handshake in a thread of its own.
-fn start_handshake(shared: &Arc<Shared>, stream: TcpStream, sessions: Sender<Session>) {
-    let from = stream.peer_addr().map(tcp::unmapped);
-    let number = match stream.try_clone() {
-        Ok(stream) => shared
-            .handshakes()
-            .begin(stream, shared.config.max_handshakes),
-        Err(error) => return log::warn!("a caller can't be answered: {error}"),
-    };
-    // Closed since this caller came: nobody else would break its handshake off.
-    if shared.closed.load(Ordering::Acquire) {
-        return shared.handshakes().end(number);
-    }
-    let spawned = thread::Builder::new().name("ptp-handshake".into()).spawn({
-        let shared = Arc::clone(shared);
-        move || {
-            let result = handshake(&shared, stream);
-            shared.handshakes().end(number);
-            match result {
-                // Fails only if the listener was dropped meanwhile; that closes the session.
-                Ok(session) => drop(sessions.send(session)),
-                Err(error) => log::info!("a caller from {from:?} was turned away: {error}"),
-            }
-        }
-    });
-    if let Err(error) = spawned {
-        log::warn!("a caller can't be answered: {error}");
-        shared.handshakes().refuse(number);
-    }
-}
-
-fn handshake(shared: &Shared, stream: TcpStream) -> Result<Session, ConnectError> {
-    let deadline = deadline(shared.config.handshake_timeout);
-    let halves = stream.split().map_err(|cause| ConnectError::Io {
-        stage: crate::Stage::Connect,
-        cause,
-    })?;
-    let mut slot = None;
-    let (config, identity) = (&shared.config, &shared.identity);
-    let established = establish::answer(halves, config, identity, deadline, |_| {
-        slot = shared.free_slot();
-        slot.as_ref().map(|_| ()).ok_or(Refusal::Busy)
-    })?;
-    let mut session = Session::start(established, config, identity)?;
-    session.hold(slot);
-    Ok(session)
-}
-
 impl Shared {
-    fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+    fn handshakes(&self) -> MutexGuard<'_, UnderWay> {
         self.handshakes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -278,31 +273,15 @@ impl Shared {
             .ok()
             .map(|_| Slot(Arc::clone(&self.live)))
     }
-}
 
-impl Handshakes {
-    /// Enters a caller; the oldest gives way if there are `most` already.
-    fn begin(&mut self, stream: TcpStream, most: usize) -> u64 {
-        if self.under_way.len() >= most.max(1)
-            && let Some((_, oldest)) = self.under_way.pop_front()
-        {
-            let _ = oldest.shutdown(std::net::Shutdown::Both);
-        }
-        self.next += 1;
-        self.under_way.push_back((self.next, stream));
-        self.next
+    fn is_full(&self) -> bool {
+        self.live.load(Ordering::Acquire) >= self.config.max_sessions
     }
 
-    fn end(&mut self, number: u64) {
-        self.under_way.retain(|(other, _)| *other != number);
-    }
-
-    /// Tells a caller whom nobody can attend to.
-    fn refuse(&mut self, number: u64) {
-        if let Some((_, mut stream)) = self.under_way.pop_back_if(|(last, _)| *last == number) {
-            let line = Answer::Overloaded.line();
-            // The first bytes of a connection always find room; who is gone need not be told.
-            let _ = io::Write::write(&mut stream, line.as_bytes());
+    /// Tells the application what has become of codes.
+    fn tell(&self) {
+        for told in self.desk.iter().flat_map(SharedDesk::poll) {
+            self.board.put(told.into());
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Callers about whom the application is asked.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::ConnectError;
+use crate::session::Session;
+use crate::trust::{Fingerprint, PublicKey};
+
+/// A caller that is not known, and waits to be let in or turned away
+/// ([`Strangers::Ask`](crate::Strangers)). It has proved that it holds its key, and has not said its
+/// name yet. Dropping it turns it away, and so does
+/// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+#[derive(Debug)]
+pub struct Incoming {
+    key: PublicKey,
+    address: Option<SocketAddr>,
+    answer: Sender<Sender<Session>>,
+    deadline: Instant,
+}
+
+/// Where the handshake waits for the application's answer.
+pub(super) type Answer = Receiver<Sender<Session>>;
+
+impl Incoming {
+    pub(super) fn new(
+        key: PublicKey,
+        address: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> (Self, Answer) {
+        let (answer, answers) = bounded(1);
+        let incoming = Self {
+            key,
+            address,
+            answer,
+            deadline,
+        };
+        (incoming, answers)
+    }
+
+    /// The key that it has proved to hold.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The key's fingerprint, for two people to compare.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.key.fingerprint()
+    }
+
+    /// Where it calls from.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Lets it in, this time; [`KnownPeers::remember`](crate::KnownPeers::remember) lets it in ever
+    /// after.
+    ///
+    /// # Errors
+    /// [`ConnectError::ListenerClosed`] if it has gone meanwhile, its time was up, or all places
+    /// are taken.
+    pub fn accept(self) -> Result<Session, ConnectError> {
+        let gone = |_| ConnectError::ListenerClosed;
+        let (hand_over, session) = bounded(1);
+        self.answer
+            .send(hand_over)
+            .map_err(|_| ConnectError::ListenerClosed)?;
+        session.recv_deadline(self.deadline).map_err(gone)
+    }
+
+    /// Turns it away; it is told that it is not trusted.
+    pub fn refuse(self) {
+        drop(self);
+    }
+}

@@ -1,0 +1,189 @@
+//! A caller's handshake: who it is, and whether it is let in.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender};
+
+use super::notice::Notice;
+use super::{Arrivals, Incoming, Shared};
+use crate::driver::deadline;
+use crate::driver::desk::SharedDesk;
+use crate::driver::establish::{self, Caller};
+use crate::error::{ConnectError, Stage};
+use crate::protocol::{Pairing, Refusal};
+use crate::session::Session;
+use crate::transport::{Transport, tcp};
+use crate::trust::{Fingerprint, How, Judged, Standing, Strangers};
+
+/// How often a handshake that waits for the application looks whether the listener was closed.
+const CLOSING_TICK: Duration = Duration::from_millis(100);
+
+/// Carries out a caller's handshake in a thread of its own.
+pub(super) fn receive(shared: &Arc<Shared>, arrivals: &Arrivals, stream: TcpStream) {
+    let number = match stream.try_clone() {
+        Ok(stream) => shared
+            .handshakes()
+            .begin(stream, shared.config.max_handshakes),
+        Err(error) => return log::warn!("a caller can't be answered: {error}"),
+    };
+    // Closed since this caller came: nobody else would break its handshake off.
+    if shared.closed.load(Ordering::Acquire) {
+        return shared.handshakes().end(number);
+    }
+    let spawned = thread::Builder::new().name("ptp-handshake".into()).spawn({
+        let (shared, arrivals) = (Arc::clone(shared), arrivals.clone());
+        move || {
+            Reception::new(&shared, &arrivals, &stream).attend(stream);
+            shared.handshakes().end(number);
+        }
+    });
+    if let Err(error) = spawned {
+        log::warn!("a caller can't be answered: {error}");
+        shared.handshakes().refuse(number);
+    }
+}
+
+/// One caller at the door.
+struct Reception<'a> {
+    shared: &'a Shared,
+    arrivals: &'a Arrivals,
+    address: Option<SocketAddr>,
+    deadline: Instant,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// What is to become of a caller.
+enum Verdict<'a> {
+    Admit(Judged),
+    Refuse(Refusal),
+    /// It must prove that it knows the desk's code.
+    Pair(&'a SharedDesk),
+    Ask,
+}
+
+impl<'a> Reception<'a> {
+    fn new(shared: &'a Shared, arrivals: &'a Arrivals, stream: &TcpStream) -> Self {
+        Self {
+            shared,
+            arrivals,
+            address: stream.peer_addr().map(tcp::unmapped).ok(),
+            deadline: deadline(shared.config.handshake_timeout),
+            fingerprint: None,
+        }
+    }
+
+    fn attend(mut self, stream: TcpStream) {
+        let result = self.handshake(stream);
+        // A pairing run has changed something.
+        self.shared.tell();
+        if let Err(cause) = result {
+            let from = self.address;
+            log::info!("a caller from {from:?} was turned away: {cause}");
+            self.shared.board.put(Notice::TurnedAway {
+                address: self.address,
+                fingerprint: self.fingerprint,
+                cause,
+            });
+        }
+    }
+
+    fn handshake(&mut self, stream: TcpStream) -> Result<(), ConnectError> {
+        let halves = stream.split().map_err(|cause| ConnectError::Io {
+            stage: Stage::Connect,
+            cause,
+        })?;
+        let caller = establish::answer(halves, &self.shared.identity, self.deadline)?;
+        self.fingerprint = Some(caller.key().fingerprint());
+        let (session, asked_by) = self.decide(caller)?;
+        // Fails only if nobody waits any more; that closes the session.
+        let _ = asked_by
+            .as_ref()
+            .unwrap_or(&self.arrivals.sessions)
+            .send(session);
+        Ok(())
+    }
+
+    /// Lets the caller in, or not; also yields who asked for the session, if it was asked for.
+    fn decide(&self, caller: Caller) -> Result<(Session, Option<Sender<Session>>), ConnectError> {
+        let (config, identity) = (&self.shared.config, &self.shared.identity);
+        let mut asked_by = None;
+        let (admitting, mut judged) = match self.judge(&caller)? {
+            Verdict::Refuse(refusal) => return Err(caller.refuse(config, refusal)),
+            Verdict::Admit(judged) => (caller.admit(config)?, judged),
+            Verdict::Pair(desk) => {
+                let admitting = caller.pair(config, identity, desk)?;
+                (admitting, Judged::new(Standing::Paired))
+            }
+            Verdict::Ask => match self.ask(&caller) {
+                None => return Err(caller.refuse(config, Refusal::NotTrusted)),
+                answer => {
+                    asked_by = answer;
+                    (caller.admit(config)?, Judged::new(Standing::Stranger))
+                }
+            },
+        };
+        let Some(slot) = self.shared.free_slot() else {
+            return Err(admitting.refuse(Refusal::Busy));
+        };
+        let established = admitting.welcome(config)?;
+        if let (Standing::Paired, Some(peers)) = (judged.standing, config.trust.peers()) {
+            let (key, name) = (established.peer_key, &established.peer_name);
+            judged.name = Some(peers.remember(key, name, How::Paired, None)?.name);
+        }
+        let mut session = Session::start(established, judged, config, identity)?;
+        session.hold(slot);
+        Ok((session, asked_by))
+    }
+
+    fn judge(&self, caller: &Caller) -> Result<Verdict<'a>, ConnectError> {
+        let trust = &self.shared.config.trust;
+        if caller.resumes() {
+            return Ok(Verdict::Refuse(Refusal::UnknownSession));
+        }
+        // Said before anybody types a code for nothing.
+        if self.shared.is_full() {
+            return Ok(Verdict::Refuse(Refusal::Busy));
+        }
+        let judged = trust.judge(caller.key(), &self.shared.identity)?;
+        let stranger = judged.standing == Standing::Stranger;
+        let strangers = trust.strangers();
+        Ok(match (caller.pairing(), &self.shared.desk) {
+            // One does not pair with oneself.
+            (Pairing::Offered, Some(desk)) if judged.standing != Standing::Own => {
+                Verdict::Pair(desk)
+            }
+            (Pairing::Wanted, Some(_)) => Verdict::Refuse(Refusal::PairingNeeded),
+            (Pairing::Offered | Pairing::Wanted, _) => match strangers {
+                Strangers::Refuse if stranger => Verdict::Refuse(Refusal::NotTrusted),
+                _ => Verdict::Refuse(Refusal::NoPairing),
+            },
+            (Pairing::NotNeeded, _) if !stranger => Verdict::Admit(judged),
+            (Pairing::NotNeeded, _) => match strangers {
+                Strangers::Accept => Verdict::Admit(judged),
+                Strangers::Pair => Verdict::Refuse(Refusal::PairingNeeded),
+                Strangers::Refuse => Verdict::Refuse(Refusal::NotTrusted),
+                Strangers::Ask => Verdict::Ask,
+            },
+        })
+    }
+
+    /// Asks the application; `None` is a no.
+    fn ask(&self, caller: &Caller) -> Option<Sender<Session>> {
+        let (incoming, answer) = Incoming::new(caller.key(), self.address, self.deadline);
+        self.arrivals.incoming.send(incoming).ok()?;
+        loop {
+            let tick = Instant::now() + CLOSING_TICK;
+            match answer.recv_deadline(tick.min(self.deadline)) {
+                Ok(asked_by) => return Some(asked_by),
+                Err(RecvTimeoutError::Timeout)
+                    if Instant::now() < self.deadline
+                        && !self.shared.closed.load(Ordering::Acquire) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
