@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -22,9 +23,11 @@ Examples:
   ptp client alice.lan             talk to them
   printf 'done\\n' | ptp client alice.lan 7000
                                    deliver one line and leave
+  ptp id                           your own fingerprint
+  ptp peers                        whom you know
 
-Type 'quit' or 'exit' to disconnect. In this version anyone who reaches the
-port is let in.")]
+Type 'quit' or 'exit' to disconnect. Two that never met need the pairing code
+that the server shows, once.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -32,6 +35,43 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Talk(Talk),
+    /// Show your own fingerprint, for others to compare
+    #[command(after_help = "\
+Examples:
+  ptp id                           on their side it stands in `ptp peers` and
+                                   behind [PAIRED]: read it to each other")]
+    Id,
+    /// List whom you know, or forget somebody
+    #[command(after_help = "\
+Examples:
+  ptp peers                        name, fingerprint, how and when, where
+  ptp peers forget Ana             she needs a code again
+  ptp peers forget alice.lan:5000  only: another key may answer there
+
+The list is the file known_peers in the folder that PTP_HOME names (without it
+~/.local/share/ptp), and may be edited.")]
+    Peers {
+        #[command(subcommand)]
+        action: Option<Peers>,
+    },
+}
+
+/// What is done with the known peers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Peers {
+    /// Forget a peer, or which key is expected at an address
+    Forget {
+        /// A name, a fingerprint, or an address HOST:PORT
+        #[arg(value_name = "NAME|FINGERPRINT|HOST:PORT")]
+        what: String,
+    },
+}
+
+/// What begins a conversation.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Talk {
     /// Wait for somebody
     #[command(after_help = "\
 Examples:
@@ -40,8 +80,8 @@ Examples:
   ptp server 7000 --bind 10.0.0.5  one address only
   ptp server < answers.txt > questions.txt
 
-Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the port can't be had;
-5 the connection was lost, or something was not delivered.")]
+Who is not known yet needs the code that is shown. Exit codes: 0 ended as
+somebody asked; 2 wrong usage; 3 the port can't be had; 4 a malformed code; 5 the connection was lost, or something was not delivered.")]
     Server {
         /// The port; 0 is any free one
         #[arg(default_value_t = DEFAULT_PORT)]
@@ -57,24 +97,26 @@ Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the port can't be had;
 Examples:
   ptp client alice.lan             port 5000
   ptp client 192.168.1.5 7000      another port
+  ptp client Ana                   a known peer, where she was last
   ptp client ::1 --name Ben        IPv6; they see `Ben:` before your lines
+  PTP_CODE=4071-magnet-village ptp client alice.lan < notes.txt
   tar c . | base64 | ptp client alice.lan
 
 Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the other side can't be
-reached, is busy or is not PTP; 4 it refused; 5 the connection was lost, or
-something was not delivered.")]
+reached, is busy or is not PTP; 4 not trusted: unknown, a changed key, a wrong
+code; 5 the connection was lost, or something was not delivered.")]
     Client {
-        /// A name, an IPv4 or an IPv6 address
+        /// A name, an IPv4 or an IPv6 address, or the name of a known peer
         host: String,
-        /// The port
-        #[arg(default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
-        port: u16,
+        /// The port [default: 5000, or the known peer's]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
         #[command(flatten)]
         options: Options,
     },
 }
 
-impl Command {
+impl Talk {
     pub(crate) fn options(&self) -> &Options {
         match self {
             Self::Server { options, .. } | Self::Client { options, .. } => options,
@@ -94,6 +136,15 @@ pub(crate) struct Options {
     /// What the other side shows before your lines
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) name: String,
+    /// The pairing code; other users of this computer may see it here
+    #[arg(long, value_name = "CODE", conflicts_with = "code_file")]
+    pub(crate) code: Option<String>,
+    /// A file whose first line is the pairing code; or set PTP_CODE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) code_file: Option<PathBuf>,
+    /// Encrypted, but let anyone in, or accept anyone
+    #[arg(long)]
+    pub(crate) open: bool,
     /// How long to try to connect; a server gives each caller so long
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,

@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use ptp_core::{Event, Session, TrySendError};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use ptp_core::{Code, Event, Session, TrySendError};
 
-use crate::args::Command;
+use crate::args::Talk;
 use crate::exit::{self, Exit};
 use crate::input::is_quit;
-use crate::open::{self, Opened};
+use crate::open::{self, Opened, Person};
 use crate::terminal::{Entry, Terminal};
 use crate::{log_door, render};
 
@@ -27,11 +28,13 @@ struct Chat {
     terminal: Terminal,
     session: OnceLock<Arc<Session>>,
     verbatim: bool,
+    /// What was answered to the questions that the printer asks.
+    answers: (Sender<String>, Receiver<String>),
 }
 
-/// Holds the conversation that `command` asks for; returns how to exit.
-pub(crate) fn run(command: Command) -> Exit {
-    match start(command) {
+/// Holds the conversation that `talk` asks for; returns how to exit.
+pub(crate) fn run(talk: Talk) -> Exit {
+    match start(talk) {
         Ok(chat) => {
             let ended = chat.terminal.read_entries(|entry| chat.handle(entry));
             if let Err(error) = ended {
@@ -50,13 +53,14 @@ pub(crate) fn run(command: Command) -> Exit {
     }
 }
 
-fn start(command: Command) -> io::Result<Arc<Chat>> {
+fn start(talk: Talk) -> io::Result<Arc<Chat>> {
     let terminal = Terminal::enter(render::PROMPT)?;
     log_door::through(&terminal);
     let chat = Arc::new(Chat {
         terminal,
         session: OnceLock::new(),
-        verbatim: command.options().verbatim,
+        verbatim: talk.options().verbatim,
+        answers: unbounded(),
     });
     let watching = {
         let chat = Arc::clone(&chat);
@@ -66,7 +70,7 @@ fn start(command: Command) -> io::Result<Arc<Chat>> {
     };
     let printing = {
         let chat = Arc::clone(&chat);
-        let run = move || exit::exit(chat.converse(&command));
+        let run = move || exit::exit(chat.converse(&talk));
         thread::Builder::new().name("printer".into()).spawn(run)
     };
     if let Err(error) = watching.and(printing.map(drop)) {
@@ -78,9 +82,9 @@ fn start(command: Command) -> io::Result<Arc<Chat>> {
 
 impl Chat {
     /// Connects, and prints what arrives until the session ends.
-    fn converse(&self, command: &Command) -> Exit {
+    fn converse(&self, talk: &Talk) -> Exit {
         self.status(render::BANNER);
-        let opened = open::open(command, &|line| self.status(line));
+        let opened = open::open(talk, self);
         let Opened { session, listener } = match opened {
             Ok(opened) => opened,
             Err((text, exit)) => {
@@ -129,6 +133,11 @@ impl Chat {
                 self.send(session, &line);
                 ControlFlow::Continue(())
             }
+            (Entry::Answer(answer), _) => {
+                // The printer waits for it.
+                let _ = self.answers.0.send(answer);
+                ControlFlow::Continue(())
+            }
             (Entry::Line(_), _) => ControlFlow::Continue(()),
             (Entry::Leave, _) => ControlFlow::Break(()),
         }
@@ -162,5 +171,22 @@ impl Chat {
 
     fn status(&self, line: &str) {
         self.terminal.print(&[render::status(line)]);
+    }
+}
+
+impl Person for Chat {
+    fn say(&self, line: &str) {
+        self.status(line);
+    }
+
+    fn ask(&self, question: &str) -> Option<Code> {
+        loop {
+            self.terminal.ask(question, Code::complete);
+            let answer = self.answers.1.recv().ok()?;
+            match Code::parse(&answer) {
+                Ok(code) => return Some(code),
+                Err(error) => self.status(&render::malformed_code(&error).0),
+            }
+        }
     }
 }

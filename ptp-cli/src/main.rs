@@ -7,19 +7,26 @@ mod exit;
 mod input;
 mod log_door;
 mod open;
+mod peers;
 mod pipe;
 mod render;
 mod signals;
 mod terminal;
 
+use args::Command;
 use clap::Parser;
 
 fn main() {
-    let command = args::Cli::parse().command;
-    log_door::start(command.options().verbose);
-    exit::exit(if terminal::Terminal::usable() {
-        chat::run(command)
-    } else {
-        pipe::run(&command)
+    exit::exit(match args::Cli::parse().command {
+        Command::Id => peers::id(),
+        Command::Peers { action } => peers::run(action.as_ref()),
+        Command::Talk(talk) => {
+            log_door::start(talk.options().verbose);
+            if terminal::Terminal::usable() {
+                chat::run(talk)
+            } else {
+                pipe::run(&talk)
+            }
+        }
     })
 }

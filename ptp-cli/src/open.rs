@@ -1,12 +1,29 @@
 //! From the command line to an open session.
 
+use std::env;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use ptp_core::{Config, Listener, Session};
+use crossbeam_channel::select;
+use ptp_core::{
+    Code, Config, ConnectError, Home, KnownPeers, Listener, Notice, Session, Strangers, Trust,
+};
 
-use crate::args::{Command, Options};
+use crate::args::{DEFAULT_PORT, Options, Talk};
 use crate::exit::Exit;
 use crate::render;
+
+/// The variable that may hold the pairing code.
+const CODE_VARIABLE: &str = "PTP_CODE";
+/// No code is longer, however it is typed.
+const LONGEST_CODE: u64 = 1_000;
+/// How often a person may mistype a code: as often as a listener lets them.
+const TRIES: usize = 3;
+/// Strangers that are told of; of more only that there are.
+const MOST_STRANGERS: usize = 20;
 
 /// A conversation that has begun.
 pub(crate) struct Opened {
@@ -18,66 +35,179 @@ pub(crate) struct Opened {
 /// Why none has: what to say, and how to exit.
 pub(crate) type Failure = (String, Exit);
 
-/// Waits for somebody, or goes to somebody, as the command says; `say` shows status lines.
-pub(crate) fn open(command: &Command, say: &impl Fn(&str)) -> Result<Opened, Failure> {
-    let opened = match command {
-        Command::Server {
-            port,
-            bind,
-            options,
-        } => wait(*port, bind.as_deref(), options, say),
-        Command::Client {
-            host,
-            port,
-            options,
-        } => go(host, *port, options, say),
+/// What opening a session needs of whoever sits there.
+pub(crate) trait Person {
+    /// Shows a status line.
+    fn say(&self, line: &str);
+    /// Asks for a pairing code; `None` if there is nobody to ask.
+    fn ask(&self, question: &str) -> Option<Code>;
+}
+
+/// Waits for somebody, or goes to somebody, as the command says.
+pub(crate) fn open(talk: &Talk, person: &impl Person) -> Result<Opened, Failure> {
+    let options = talk.options();
+    let home = Home::of_user().map_err(|error| render::home_error(&error))?;
+    let mut config = Config::known(home.identity, home.peers.clone());
+    config.name.clone_from(&options.name);
+    config.connect_timeout = options.timeout;
+    config.handshake_timeout = options.timeout;
+    config.max_sessions = 1;
+    config.code = code(options)?;
+    if options.open {
+        config.trust = Trust::Known {
+            peers: home.peers.clone(),
+            strangers: Strangers::Accept,
+        };
+    }
+    let opened = match talk {
+        Talk::Server { port, bind, .. } => wait(*port, bind.as_deref(), &config, person),
+        Talk::Client { host, port, .. } => {
+            let place = place(host, *port, &home.peers, &mut config)?;
+            go(&place, config, person)
+        }
     }?;
-    say("");
-    say(&render::connected(opened.session.peer()));
+    let peer = opened.session.peer();
+    if let Some(line) = render::acquainted(peer) {
+        person.say(&line);
+    }
+    person.say("");
+    person.say(&render::connected(peer));
+    if let Some(line) = render::caution(peer) {
+        person.say(&line);
+    }
     Ok(opened)
 }
 
 fn wait(
     port: u16,
     bind: Option<&str>,
-    options: &Options,
-    say: &impl Fn(&str),
+    config: &Config,
+    person: &impl Person,
 ) -> Result<Opened, Failure> {
     let address = format!("{}:{port}", bracketed(bind.unwrap_or_default()));
     let unexpected = |error: &dyn std::fmt::Display| (format!("[ERROR] {error}"), Exit::Unexpected);
-    let listener = Listener::bind(&address, &config(options))
-        .map_err(|error| render::listen_error(&error, port))?;
+    let listener =
+        Listener::bind(&address, config).map_err(|error| render::listen_error(&error, port))?;
     let bound = listener.local_addr().map_err(|error| unexpected(&error))?;
-    say(&format!("[SERVER] Listening on port {}", bound.port()));
+    person.say(&format!("[SERVER] Listening on port {}", bound.port()));
     for line in render::invitations(bound, &own_addresses()) {
-        say(&line);
+        person.say(&line);
     }
-    say("[SERVER] Waiting for incoming connection...");
-    let session = listener.accept().map_err(|error| unexpected(&error))?;
-    Ok(Opened {
-        session: Arc::new(session),
-        listener: Some(listener),
-    })
+    if config.trust.lets_anyone_in() {
+        person.say(render::OPEN);
+    }
+    let mut strangers = 0;
+    for notice in listener.notices().try_iter() {
+        tell(&notice, &mut strangers, person);
+    }
+    person.say("[SERVER] Waiting for incoming connection...");
+    loop {
+        select! {
+            recv(listener.sessions()) -> session => return Ok(Opened {
+                session: Arc::new(session.map_err(|error| unexpected(&error))?),
+                listener: Some(listener),
+            }),
+            recv(listener.notices()) -> notice => if let Ok(notice) = notice {
+                tell(&notice, &mut strangers, person);
+            },
+        }
+    }
 }
 
-fn go(host: &str, port: u16, options: &Options, say: &impl Fn(&str)) -> Result<Opened, Failure> {
-    let place = format!("{}:{port}", bracketed(host));
-    say(&format!("[CLIENT] Connecting to {place}..."));
-    let session = Session::connect(&place, &config(options))
-        .map_err(|error| render::connect_error(&error, &place, options.timeout.as_secs_f64()))?;
-    Ok(Opened {
-        session: Arc::new(session),
-        listener: None,
-    })
+/// Says what happened while nobody was let in.
+fn tell(notice: &Notice, strangers: &mut usize, person: &impl Person) {
+    let Some(line) = render::notice(notice) else {
+        return;
+    };
+    if matches!(notice, Notice::TurnedAway { .. }) {
+        *strangers += 1;
+        if *strangers > MOST_STRANGERS {
+            return;
+        }
+    }
+    person.say(&line);
+    if *strangers == MOST_STRANGERS {
+        person.say(render::MORE_STRANGERS);
+        *strangers += 1;
+    }
 }
 
-fn config(options: &Options) -> Config {
-    let mut config = Config::open();
-    config.name.clone_from(&options.name);
-    config.connect_timeout = options.timeout;
-    config.handshake_timeout = options.timeout;
-    config.max_sessions = 1;
-    config
+fn go(place: &str, mut config: Config, person: &impl Person) -> Result<Opened, Failure> {
+    person.say(&format!("[CLIENT] Connecting to {place}..."));
+    let mut tries = 0;
+    loop {
+        let error = match Session::connect(place, &config) {
+            Ok(session) => {
+                return Ok(Opened {
+                    session: Arc::new(session),
+                    listener: None,
+                });
+            }
+            Err(error) => error,
+        };
+        let failure = render::connect_error(&error, place, config.connect_timeout.as_secs_f64());
+        let wrong = matches!(error, ConnectError::WrongCode);
+        if tries == TRIES || !(wrong || matches!(error, ConnectError::PairingNeeded)) {
+            return Err(failure);
+        }
+        if wrong {
+            person.say(&failure.0);
+        }
+        tries += 1;
+        match person.ask(&render::question(place)) {
+            Some(code) => config.code = Some(code),
+            None => return Err(failure),
+        }
+    }
+}
+
+/// Where to go: a known peer's last address, whose key must then answer, or the host as it is.
+fn place(
+    host: &str,
+    port: Option<u16>,
+    peers: &KnownPeers,
+    config: &mut Config,
+) -> Result<String, Failure> {
+    let default = port.unwrap_or(DEFAULT_PORT);
+    let as_it_is = format!("{}:{default}", bracketed(host));
+    if host.parse::<IpAddr>().is_ok() {
+        return Ok(as_it_is);
+    }
+    let known = peers
+        .by_name(host)
+        .map_err(|error| render::home_error(&error.into()))?;
+    let Some(peer) = known else {
+        return Ok(as_it_is);
+    };
+    config.expected_key = Some(peer.key);
+    let address = peer
+        .addresses
+        .first()
+        .ok_or_else(|| render::nowhere(&peer))?;
+    match (port, address.rsplit_once(':')) {
+        (Some(port), Some((host, _))) => Ok(format!("{host}:{port}")),
+        _ => Ok(address.clone()),
+    }
+}
+
+/// The pairing code that the command line, a file or the environment gives.
+fn code(options: &Options) -> Result<Option<Code>, Failure> {
+    let text = match (&options.code, &options.code_file) {
+        (Some(code), _) => code.clone(),
+        (None, Some(file)) => first_line(file).map_err(|error| render::code_file(file, &error))?,
+        (None, None) => match env::var(CODE_VARIABLE) {
+            Ok(code) if !code.trim().is_empty() => code,
+            _ => return Ok(None),
+        },
+    };
+    let code = Code::parse(&text).map_err(|error| render::malformed_code(&error))?;
+    Ok(Some(code))
+}
+
+fn first_line(file: &Path) -> std::io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(File::open(file)?.take(LONGEST_CODE)).read_line(&mut line)?;
+    Ok(line)
 }
 
 /// An IPv6 address as it stands before a port; everything else as it is.
@@ -89,7 +219,7 @@ fn bracketed(host: &str) -> String {
     }
 }
 
-fn own_addresses() -> Vec<(std::net::IpAddr, String)> {
+fn own_addresses() -> Vec<(IpAddr, String)> {
     // Without them the conversation works just as well.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
-use ptp_core::{Event, Message, Reason, Session};
+use ptp_core::{Code, Event, Message, Reason, Session};
 
-use crate::args::{Command, Options};
+use crate::args::{Options, Talk};
 use crate::exit::{self, Exit};
 use crate::input::{self, End};
-use crate::open::{self, Opened};
+use crate::open::{self, Opened, Person};
 use crate::{render, signals};
 
 /// How long what was accepted may take to be delivered after a signal.
@@ -21,18 +21,13 @@ const STUCK: Duration = Duration::from_secs(1);
 /// How long input that was already there may take to be noticed when the other side has left.
 const LAST_LOOK: Duration = Duration::from_millis(20);
 
-/// Holds the conversation that `command` asks for; returns how to exit.
-pub(crate) fn run(command: &Command) -> Exit {
+/// Holds the conversation that `talk` asks for; returns how to exit.
+pub(crate) fn run(talk: &Talk) -> Exit {
     static SESSION: OnceLock<Weak<Session>> = OnceLock::new();
     if let Err(error) = signals::watch(|signal| leave(SESSION.get(), signal)) {
         log::warn!("signals can't be watched: {error}");
     }
-    let say = |line: &str| {
-        if !line.is_empty() {
-            complain(line);
-        }
-    };
-    let Opened { session, listener } = match open::open(command, &say) {
+    let Opened { session, listener } = match open::open(talk, &Nobody) {
         Ok(opened) => opened,
         Err((text, exit)) => {
             complain(&text);
@@ -41,16 +36,31 @@ pub(crate) fn run(command: &Command) -> Exit {
     };
     // Set once: this is the only place.
     let _ = SESSION.set(Arc::downgrade(&session));
-    let input = match read_input(&session, command.options()) {
+    let input = match read_input(&session, talk.options()) {
         Ok(input) => input,
         Err(error) => {
             complain(&format!("[ERROR] The input can't be read: {error}"));
             return Exit::Unexpected;
         }
     };
-    let exit = converse(session, &input, command.leaves_at_eof());
+    let exit = converse(session, &input, talk.leaves_at_eof());
     drop(listener);
     exit
+}
+
+/// Nobody sits at a pipe: status lines go to standard error, and there is no answer.
+struct Nobody;
+
+impl Person for Nobody {
+    fn say(&self, line: &str) {
+        if !line.is_empty() {
+            complain(line);
+        }
+    }
+
+    fn ask(&self, _question: &str) -> Option<Code> {
+        None
+    }
 }
 
 /// One line on standard error, in one write.

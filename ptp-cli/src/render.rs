@@ -1,5 +1,7 @@
 //! Every line that the program says itself.
 
+mod trust;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +10,11 @@ use ptp_core::{ConnectError, End, ListenError, Message, Peer, Stage};
 use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
+
+pub(crate) use trust::{
+    MORE_STRANGERS, NOBODY_KNOWN, OPEN, acquainted, caution, code_file, forgotten,
+    forgotten_address, home_error, known_peer, malformed_code, notice, nowhere, question,
+};
 
 /// The first lines on a terminal.
 pub(crate) const BANNER: &str = "=== Unified Message Application ===\n";
@@ -47,11 +54,13 @@ pub(crate) fn connected(peer: &Peer) -> String {
     }
 }
 
-/// What stands before the peer's lines; nothing that it can forge a line of ours with.
+/// What stands before the peer's lines; nothing that it can forge a line of ours with. A name that
+/// nobody has checked is marked.
 pub(crate) fn speaker(peer: &Peer) -> String {
-    match peer.name() {
-        "" => "Remote".to_owned(),
-        name => escape::name(name).into_owned(),
+    match escape::name(peer.name()) {
+        name if name.is_empty() => "Remote".to_owned(),
+        name if peer.is_name_sure() => name.into_owned(),
+        name => format!("{name} (not verified)"),
     }
 }
 
@@ -165,11 +174,14 @@ pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> 
             format!("{place} is busy: it is in a conversation with somebody else. Try again later")
         }
         E::Overloaded => format!("{place} has too many callers at the moment: try again later"),
-        other => format!("{place}: {other}"),
+        other => match trust::refusal(other, place) {
+            Some(text) => return (format!("[ERROR] {text}"), Exit::Untrusted),
+            None => format!("{place}: {other}"),
+        },
     };
     let exit = match error {
         E::Refused(_) => Exit::Untrusted,
-        E::Identity(_) | E::Thread(_) => Exit::Unexpected,
+        E::Identity(_) | E::Thread(_) | E::KnownPeers(_) => Exit::Unexpected,
         _ => Exit::Unreachable,
     };
     (format!("[ERROR] {text}"), exit)

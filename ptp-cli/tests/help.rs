@@ -51,6 +51,12 @@ fn the_help_of_client_is_as_reviewed() {
 }
 
 #[test]
+fn the_help_of_id_and_of_peers_is_as_reviewed() {
+    help(&["id", "--help"], include_str!("help/id.txt"));
+    help(&["peers", "--help"], include_str!("help/peers.txt"));
+}
+
+#[test]
 fn the_version_is_that_of_the_package() {
     for option in ["-V", "--version"] {
         let output = run(&[option]);

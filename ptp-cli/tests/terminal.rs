@@ -59,11 +59,13 @@ fn the_transcript_is_as_promised_when_the_server_leaves() {
     server.exits(0);
     client.exits(0);
     let caller = server.word_after("[CONNECTED] ");
+    let code = server.word_after("someone new: ");
     server.is(&[
         BANNER,
         "",
         &format!("[SERVER] Listening on port {port}"),
         &format!("[SERVER] On the other machine: ptp client 127.0.0.1 {port}"),
+        &format!("[SERVER] Pairing code for someone new: {code}"),
         "[SERVER] Waiting for incoming connection...",
         "",
         &format!("[CONNECTED] {caller} connected"),

@@ -22,7 +22,8 @@ pub struct Config {
     /// side again.
     pub identity: Option<Identity>,
     /// What a dialler pairs with, if the listener does not know it or it does not know the
-    /// listener. For one pairing; a listener makes its own codes.
+    /// listener. A listener makes its codes itself; one that stands here is its first. A code is
+    /// for one pairing.
     pub code: Option<Code>,
     /// The key that must answer a dialler, whatever it would trust else.
     pub expected_key: Option<PublicKey>,

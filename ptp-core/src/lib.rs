@@ -59,9 +59,9 @@ pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;
 pub use session::{CloseReport, Peer, Role, Session, Stats};
 pub use trust::{
-    Code, CodeError, CodeWord, FileError, Fingerprint, Forgotten, How, Identity, IdentityError,
-    IdentityProblem, KnownPeer, KnownPeers, KnownPeersError, ParseFingerprintError, ParseKeyError,
-    PeerProblem, PublicKey, Standing, Strangers, Trust,
+    Code, CodeError, CodeWord, FileError, Fingerprint, Forgotten, Home, HomeError, How, Identity,
+    IdentityError, IdentityProblem, KnownPeer, KnownPeers, KnownPeersError, ParseFingerprintError,
+    ParseKeyError, PeerProblem, PublicKey, Standing, Strangers, Trust,
 };
 
 /// A dialling and a listening session over memory, for examples in this documentation.

@@ -61,6 +61,22 @@ impl Editor {
         entry
     }
 
+    /// Takes the entry out and keeps it nowhere.
+    pub(super) fn take_secret(&mut self) -> String {
+        let entry = mem::take(&mut self.text);
+        self.clear();
+        entry
+    }
+
+    /// Puts what completes the entry in its place, if its end is being typed.
+    pub(super) fn complete(&mut self, complete: impl Fn(&str) -> Option<String>) {
+        if self.cursor == self.text.len()
+            && let Some(whole) = complete(&self.text)
+        {
+            self.show(whole);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.show(String::new());
         self.shown = self.history.len();

@@ -28,6 +28,13 @@ pub(super) fn press(editor: &mut Editor, event: &Event) -> Outcome {
     }
 }
 
+/// Whether Tab was pressed.
+pub(super) fn is_tab(event: &Event) -> bool {
+    event
+        .as_key_press_event()
+        .is_some_and(|key| key.code == KeyCode::Tab)
+}
+
 fn press_key(editor: &mut Editor, key: KeyEvent) -> Outcome {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);

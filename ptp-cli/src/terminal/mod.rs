@@ -34,9 +34,14 @@ use crate::escape;
 pub(crate) enum Entry {
     /// Enter was pressed. A pasted block has newlines in it, but none at its end.
     Line(String),
+    /// The answer to a question.
+    Answer(String),
     /// Ctrl-C or Ctrl-D was pressed, and nothing was typed.
     Leave,
 }
+
+/// Completes what was typed, if there is one way to.
+pub(crate) type Complete = fn(&str) -> Option<String>;
 
 /// The terminal; clones are handles to the same.
 #[derive(Clone)]
@@ -105,6 +110,15 @@ impl Terminal {
     pub(crate) fn show_prompt(&self) {
         if let Some(mut screen) = self.drawable() {
             screen.show_prompt();
+        }
+    }
+
+    /// Asks a question in the place of the prompt; the next line that is entered is the answer, and
+    /// is not kept in the history. What was typed before is kept for the prompt. Tab completes by
+    /// `complete`.
+    pub(crate) fn ask(&self, question: &str, complete: Complete) {
+        if let Some(mut screen) = self.drawable() {
+            screen.ask(question, complete);
         }
     }
 

@@ -10,7 +10,7 @@ use crossterm::event::{Event, KeyCode, KeyModifiers};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    Entry,
+    Complete, Entry,
     editor::Editor,
     keys::{self, Outcome},
     layout::Layout,
@@ -34,6 +34,7 @@ pub(super) struct Screen {
     device: Box<dyn Device>,
     prompt: String,
     prompt_on: bool,
+    question: Option<Question>,
     editor: Editor,
     /// Lines to be printed by the next refresh.
     waiting: Vec<String>,
@@ -43,6 +44,12 @@ pub(super) struct Screen {
     /// Until the terminal once doesn't tell: waiting for an answer takes two seconds.
     cursor_is_told: bool,
     stopped_itself: bool,
+}
+
+/// A question that stands in the place of the prompt.
+struct Question {
+    text: String,
+    complete: Complete,
 }
 
 /// What erasing must know of the rows drawn last.
@@ -69,6 +76,7 @@ impl Screen {
             device,
             prompt: prompt.to_owned(),
             prompt_on: false,
+            question: None,
             editor: Editor::default(),
             waiting: Vec::new(),
             held: VecDeque::new(),
@@ -104,9 +112,17 @@ impl Screen {
         self.refresh(Caller::Printer);
     }
 
+    pub(super) fn ask(&mut self, question: &str, complete: Complete) {
+        self.question = Some(Question {
+            text: question.to_owned(),
+            complete,
+        });
+        self.refresh(Caller::Printer);
+    }
+
     /// What was pressed before there was a prompt, as soon as there is one.
     pub(super) fn next_held(&mut self) -> Option<Event> {
-        if self.prompt_on {
+        if self.prompt_on && self.question.is_none() {
             self.held.pop_front()
         } else {
             None
@@ -120,8 +136,15 @@ impl Screen {
     /// Does what was pressed. With `more` events waiting, the screen is not drawn yet.
     pub(super) fn handle(&mut self, event: Event, more: bool) -> Option<Entry> {
         let is_input = matches!(event, Event::Key(_) | Event::Paste(_));
-        if is_input && !self.prompt_on {
+        if is_input && !self.prompt_on && self.question.is_none() {
             return self.hold(event);
+        }
+        if let Some(Question { complete, .. }) = self.question
+            && keys::is_tab(&event)
+        {
+            self.editor.complete(complete);
+            self.refresh(Caller::Reader);
+            return None;
         }
         match keys::press(&mut self.editor, &event) {
             Outcome::Edited if more && is_input => None,
@@ -134,6 +157,7 @@ impl Screen {
                 self.editor.insert("\n");
                 None
             }
+            Outcome::Entered if self.question.is_some() => Some(self.answered()),
             Outcome::Entered => {
                 let text = self.editor.take();
                 let shown = escape::text(&text, self.prompt.width());
@@ -147,6 +171,19 @@ impl Screen {
                 None
             }
         }
+    }
+
+    /// The question is answered: it and the answer stay on the screen.
+    fn answered(&mut self) -> Entry {
+        let answer = self.editor.take_secret();
+        let question = self
+            .question
+            .take()
+            .map_or_else(String::new, |asked| asked.text);
+        self.waiting
+            .push(format!("{question}{}", escape::text(&answer, 0)));
+        self.refresh(Caller::Reader);
+        Entry::Answer(answer)
     }
 
     /// After the program was stopped and goes on: the shell has used the terminal meanwhile.
@@ -208,17 +245,22 @@ impl Screen {
                 frame += "\r\n";
             }
         }
-        if self.prompt_on {
-            self.draw(&mut frame, columns, height);
+        let prompt = match &self.question {
+            _ if caller == Caller::Leaving => None,
+            Some(question) => Some(question.text.clone()),
+            None => self.prompt_on.then(|| self.prompt.clone()),
+        };
+        if let Some(prompt) = prompt {
+            self.draw(&mut frame, &prompt, columns, height);
         }
         frame += DRAWN;
         self.write(&frame);
     }
 
-    fn draw(&mut self, frame: &mut String, columns: usize, height: usize) {
+    fn draw(&mut self, frame: &mut String, prompt: &str, columns: usize, height: usize) {
         *frame += WRAP_OFF;
         let (text, cursor) = (self.editor.text(), self.editor.cursor());
-        let mut layout = Layout::new(&self.prompt, text, cursor, columns);
+        let mut layout = Layout::new(prompt, text, cursor, columns);
         // One row stays for the conversation.
         layout.keep_around_cursor(height.saturating_sub(1));
         for (number, row) in layout.rows.iter().enumerate() {

@@ -10,7 +10,9 @@ pub(crate) mod terminal;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -22,11 +24,39 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The command, untouched by what the environment of the tests says.
 pub(crate) fn ptp(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ptp"));
-    for variable in ["RUST_LOG", "PTP_HOME", "PTP_CODE"] {
+    for variable in ["RUST_LOG", "PTP_CODE"] {
         command.env_remove(variable);
     }
+    // One person's: both sides have the same identity, and need no code.
+    command.env("PTP_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/home"));
     command.args(args);
     command
+}
+
+/// A fresh home, which is removed in the end.
+pub(crate) struct Home(pub(crate) PathBuf);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("home-{}-{number}", std::process::id());
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    /// `ptp` in this home.
+    pub(crate) fn ptp(&self, args: &[&str]) -> Command {
+        let mut command = ptp(args);
+        command.env("PTP_HOME", &self.0);
+        command
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Some tests never run a program in it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What a stream has said so far.

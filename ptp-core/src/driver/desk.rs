@@ -34,10 +34,15 @@ pub(crate) enum Told {
 }
 
 impl SharedDesk {
-    pub(crate) fn new() -> Self {
+    /// `first` is the first code, if the application has given one.
+    pub(crate) fn new(first: Option<Code>) -> Self {
+        let now = Instant::now();
         Self {
             counter: Mutex::new(Counter {
-                desk: Desk::new(Instant::now(), getrandom::fill),
+                desk: match first {
+                    Some(code) => Desk::with_code(now, getrandom::fill, code),
+                    None => Desk::new(now, getrandom::fill),
+                },
                 last: None,
             }),
             changed: Condvar::new(),

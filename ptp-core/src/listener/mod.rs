@@ -104,7 +104,7 @@ impl Listener {
             closed: AtomicBool::new(false),
             live: Arc::default(),
             handshakes: Mutex::default(),
-            desk: pairs.then(SharedDesk::new),
+            desk: pairs.then(|| SharedDesk::new(config.code.clone())),
             board: Board::new(),
         });
         shared.tell();

@@ -172,7 +172,7 @@ impl KnownPeers {
     /// Makes a key known, and expects it at `address` from now on. Yields how it is known.
     ///
     /// The peer is called as it claims, without characters that can't be seen, cut to 64 bytes,
-    /// never in the form of an address, a host, an option or a fingerprint; "peer" if nothing is
+    /// never in the form of an address, a host, an option or a fingerprint; "Remote" if nothing is
     /// left; with -2, -3 and so on behind it where the name is taken. A key that is known keeps its
     /// name, how and since, and gains the address as its newest; of more than 8 the oldest goes.
     ///

@@ -4,6 +4,7 @@
 mod file_error;
 mod files;
 mod fingerprint;
+mod home;
 mod identity;
 mod known_peers;
 mod lock;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use file_error::FileError;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
+pub use home::{Home, HomeError};
 pub use identity::{Identity, IdentityError, IdentityProblem};
 pub use known_peers::{Forgotten, KnownPeers, KnownPeersError};
 pub use pairing::{Code, CodeError, CodeWord};

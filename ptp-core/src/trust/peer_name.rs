@@ -6,7 +6,7 @@ use super::fingerprint::Fingerprint;
 pub(super) const MAX_NAME: usize = 64;
 
 /// A name for a peer that calls itself `claimed`: without what can't be seen, not to be mistaken
-/// for a fingerprint, an address, a host or an option; "peer" if nothing is left.
+/// for a fingerprint, an address, a host or an option; "Remote" if nothing is left.
 pub(super) fn from_claim(claimed: &str) -> String {
     let name = visible(claimed).replace(':', "-");
     let mut name = trimmed(cut(trimmed(&name), MAX_NAME)).to_owned();
@@ -76,7 +76,7 @@ fn cut(name: &str, limit: usize) -> &str {
     name[..name.floor_char_boundary(limit)].trim_end()
 }
 
-const NAMELESS: &str = "peer";
+const NAMELESS: &str = "Remote";
 
 #[cfg(test)]
 mod tests {
@@ -128,8 +128,8 @@ mod tests {
                 &format!("example-com{}", "m".repeat(53)),
             ),
             ("--open", "open"),
-            ("60cg3-twc1z-3vymm-m7ctr-kwf4j", "peer"),
-            ("60CG3TWC1Z3VYMMM7CTRKWF4J", "peer"),
+            ("60cg3-twc1z-3vymm-m7ctr-kwf4j", "Remote"),
+            ("60CG3TWC1Z3VYMMM7CTRKWF4J", "Remote"),
         ];
         for (claimed, name) in claims {
             assert_eq!(from_claim(claimed), name, "{claimed:?}");
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_peer_without_a_name_is_called_peer() {
         for claimed in ["", " ", "\0\u{202e}", "...", "--", "\u{200b}"] {
-            assert_eq!(from_claim(claimed), "peer", "{claimed:?}");
+            assert_eq!(from_claim(claimed), "Remote", "{claimed:?}");
         }
     }
 

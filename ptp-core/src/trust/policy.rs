@@ -93,6 +93,12 @@ impl Trust {
         Ok(Judged::new(standing))
     }
 
+    /// Whether strangers are let in without a question.
+    #[must_use]
+    pub fn lets_anyone_in(&self) -> bool {
+        self.strangers() == Strangers::Accept
+    }
+
     /// What becomes of strangers.
     pub(crate) fn strangers(&self) -> Strangers {
         match self {

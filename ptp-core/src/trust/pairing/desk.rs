@@ -131,6 +131,16 @@ impl Desk {
         desk
     }
 
+    /// With a first code that the application has given, and knows.
+    pub(crate) fn with_code(now: Instant, random: Random, code: Code) -> Self {
+        let mut desk = Self::new(now, random);
+        if let Some(present) = &mut desk.present {
+            present.code = code;
+            desk.untold.changed = false;
+        }
+        desk
+    }
+
     /// The code that is to be shown, if there is one.
     pub(crate) fn code(&self) -> Option<&Code> {
         self.present.as_ref().map(|present| &present.code)
@@ -365,6 +375,20 @@ mod tests {
             }
             told.join(", ")
         }
+    }
+
+    #[test]
+    fn a_code_that_was_given_is_not_told_and_lives_as_long_as_any_other() {
+        let now = Instant::now();
+        let given = Code::parse("0000-able-able").or_else(|_| Code::generate(getrandom::fill));
+        let given = given.unwrap();
+        let mut desk = Desk::with_code(now, getrandom::fill, given.clone());
+        assert!(desk.poll_notice().is_none());
+        assert_eq!(desk.code().unwrap().as_str(), given.as_str());
+        desk.handle_timeout(now + LIFE);
+        assert!(
+            matches!(desk.poll_notice(), Some(Notice::NewCode(code)) if code.as_str() != given.as_str())
+        );
     }
 
     #[test]

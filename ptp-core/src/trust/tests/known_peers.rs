@@ -93,8 +93,8 @@ fn a_claimed_name_is_made_fit_and_free() {
     for peers in stores {
         assert_eq!(name(&peers, 1, "ana\u{202e}\n"), "ana");
         assert_eq!(name(&peers, 2, "Ana"), "Ana-2");
-        assert_eq!(name(&peers, 3, ""), "peer");
-        assert_eq!(name(&peers, 4, "\0"), "peer-2");
+        assert_eq!(name(&peers, 3, ""), "Remote");
+        assert_eq!(name(&peers, 4, "\0"), "Remote-2");
         assert_eq!(name(&peers, 5, "# \"x\" \\"), "# \"x\" \\");
         assert_eq!(name(&peers, 6, "x KEY\npaired"), "x KEY paired");
         assert_eq!(peers.all().unwrap().len(), 6);
