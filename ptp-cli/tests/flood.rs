@@ -1,4 +1,5 @@
-//! A thousand strangers at the door of a server, none of whom ever finishes a handshake.
+//! A thousand strangers at the door of a server: silent, dripping, talking nonsense, half through a
+//! handshake, or all the way to being turned away.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -12,13 +13,19 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ptp_core::{Config, ConnectError, Identity, KnownPeers, Session};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::{PATIENCE, Ptp, client, server};
+use support::{Home, PATIENCE, Ptp, pair, server_at_home};
 
 const STRANGERS: usize = 1_000;
+/// Strangers who go all the way, one behind the other, each with a new key.
+const KNOCKING: usize = 4;
 /// What they say before they fall silent: nothing, a byte, garbage, or the first line of a dialler.
 const OPENINGS: [&[u8]; 4] = [
     b"",
@@ -51,10 +58,44 @@ fn allow_descriptors() {
     setrlimit(Resource::Nofile, raised).unwrap();
 }
 
+/// Is turned away at the end of a whole handshake, again and again, until `enough` says so.
+fn knock(port: &str, enough: &AtomicBool) -> usize {
+    let mut knocks = 0;
+    while !enough.load(Ordering::Relaxed) {
+        let mut config = Config::known(Identity::generate().unwrap(), KnownPeers::in_memory());
+        config.connect_timeout = PATIENCE;
+        match Session::connect(&format!("127.0.0.1:{port}"), &config) {
+            // Busy as soon as the friend is in, and cut off if it was the oldest in the crowd.
+            Err(
+                ConnectError::PairingNeeded
+                | ConnectError::Busy
+                | ConnectError::Overloaded
+                | ConnectError::Closed(_),
+            ) => knocks += 1,
+            Ok(_) => panic!("a stranger was let in"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    knocks
+}
+
+/// Sends a byte on each stream at each turn, until `enough` says so: a slow greeting.
+fn drip(mut streams: Vec<TcpStream>, enough: &AtomicBool) {
+    while !enough.load(Ordering::Relaxed) {
+        for stream in &mut streams {
+            // Who gave way already can't say anything.
+            let _ = stream.write_all(b"P");
+        }
+        thread::park_timeout(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn a_thousand_strangers_hold_nobody_up() {
     allow_descriptors();
-    let (server, port) = server(&["--timeout", "60"]);
+    let (ana, ben) = (Home::new(), Home::new());
+    pair(&ana, &ben);
+    let (server, port) = server_at_home(&ana, &["--timeout", "60"]);
     let (memory, open) = (resident(&server), descriptors(&server));
     let strangers: Vec<TcpStream> = OPENINGS
         .iter()
@@ -68,8 +109,30 @@ fn a_thousand_strangers_hold_nobody_up() {
         })
         .collect();
 
+    let enough = Arc::new(AtomicBool::new(false));
+    let dripping: Vec<TcpStream> = strangers
+        .iter()
+        .skip(1)
+        .step_by(OPENINGS.len())
+        .map(|stream| stream.try_clone().unwrap())
+        .collect();
+    let knockers: Vec<_> = (0..KNOCKING)
+        .map(|_| {
+            let (port, enough) = (port.clone(), Arc::clone(&enough));
+            thread::spawn(move || knock(&port, &enough))
+        })
+        .collect();
+    let dripper = {
+        let enough = Arc::clone(&enough);
+        thread::spawn(move || drip(dripping, &enough))
+    };
+
     let began = Instant::now();
-    let mut friend = Ptp::start(&client(&port, &[]));
+    let mut friend = Ptp::run(
+        ben.ptp(&["client", "127.0.0.1", &port])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped()),
+    );
     friend.connected();
     assert!(
         began.elapsed() < Duration::from_secs(1),
@@ -81,6 +144,10 @@ fn a_thousand_strangers_hold_nobody_up() {
     let grown = resident(&server).saturating_sub(memory);
     assert!(grown <= 16 * 1024, "{grown} KiB more");
 
+    enough.store(true, Ordering::Relaxed);
+    let knocks: usize = knockers.into_iter().map(|each| each.join().unwrap()).sum();
+    assert!(knocks > 0);
+    dripper.join().unwrap();
     drop(strangers);
     let deadline = Instant::now() + PATIENCE;
     // One is the friend's.

@@ -14,34 +14,7 @@ use std::fs;
 use std::process::{Output, Stdio};
 
 use support::terminal::Terminal;
-use support::{Ended, Home, Ptp};
-
-/// A server in a pipe, its port and the code that it shows.
-fn server(home: &Home, options: &[&str]) -> (Ptp, String) {
-    let args = [&["server", "0", "--bind", "127.0.0.1"], options].concat();
-    let server = Ptp::run(home.ptp(&args).stdin(Stdio::null()).stdout(Stdio::piped()));
-    server.complains("[SERVER] Waiting");
-    let port = server.port();
-    (server, port)
-}
-
-/// The code that a server in a pipe shows.
-fn code(server: &Ptp) -> String {
-    let code = server.stderr.find(|said| {
-        let said = String::from_utf8_lossy(said);
-        let (_, after) = said.split_once("[SERVER] Pairing code for someone new: ")?;
-        Some(after.split_once('\n')?.0.to_owned())
-    });
-    code.unwrap()
-}
-
-/// What becomes of a client that says one line and leaves.
-fn say(home: &Home, port: &str, options: &[&str], line: &str) -> Ended {
-    let args = [&["client", "127.0.0.1", port], options].concat();
-    let mut client = Ptp::run(home.ptp(&args).stdin(Stdio::piped()).stdout(Stdio::piped()));
-    client.pour(line);
-    client.wait()
-}
+use support::{Home, Ptp, code, pair, say, server_at_home};
 
 fn run(home: &Home, args: &[&str]) -> Output {
     home.ptp(args).stdin(Stdio::null()).output().unwrap()
@@ -55,19 +28,10 @@ fn fingerprint(home: &Home) -> String {
     text(&run(home, &["id"]).stdout).trim().to_owned()
 }
 
-/// Two homes that know each other, at `port`.
-fn pair(ana: &Home, ben: &Home) -> String {
-    let (server, port) = server(ana, &["--name", "Ana"]);
-    let shown = code(&server);
-    say(ben, &port, &["--name", "Ben", "--code", &shown], "first\n").is(0, "");
-    server.wait().is(0, "first\n");
-    port
-}
-
 #[test]
 fn two_that_never_met_need_the_code_once_and_a_third_is_turned_away() {
     let (ana, ben, third) = (Home::new(), Home::new(), Home::new());
-    let (server, port) = server(&ana, &["--name", "Ana"]);
+    let (server, port) = server_at_home(&ana, &["--name", "Ana"]);
     let shown = code(&server);
 
     let refused = say(&third, &port, &[], "let me in\n");
@@ -95,7 +59,7 @@ fn two_that_never_met_need_the_code_once_and_a_third_is_turned_away() {
     assert!(!ended.stderr.contains("let me in"));
 
     // The second time no code is needed, and a wrong one that still stands around is no harm.
-    let (server, port) = self::server(&ana, &[]);
+    let (server, port) = server_at_home(&ana, &[]);
     say(&ben, &port, &["--code", &shown], "again\n").is(0, "");
     server.wait().is(0, "again\n");
 }
@@ -160,7 +124,7 @@ fn a_known_peer_is_found_by_its_name_and_can_be_forgotten() {
 #[test]
 fn a_code_is_read_from_a_file_and_stands_in_no_log_and_on_no_disk() {
     let (ana, ben) = (Home::new(), Home::new());
-    let (server, port) = server(&ana, &["-vv"]);
+    let (server, port) = server_at_home(&ana, &["-vv"]);
     let shown = code(&server);
     let file = ben.0.with_extension("code");
     fs::write(&file, format!("  {shown} \nnot this\n")).unwrap();
@@ -200,7 +164,7 @@ fn a_malformed_or_missing_code_is_exit_4_and_says_what_is_wrong() {
 #[test]
 fn an_open_server_lets_anyone_in_and_says_so_and_names_are_marked() {
     let (ana, ben, careful) = (Home::new(), Home::new(), Home::new());
-    let (server, port) = server(&ana, &["--open"]);
+    let (server, port) = server_at_home(&ana, &["--open"]);
     server.complains("[SERVER] Open: anyone who reaches this port is let in");
     assert!(!server.stderr.text().contains("Pairing code"));
     let refused = say(&careful, &port, &[], "x\n");
@@ -275,7 +239,7 @@ fn on_a_terminal_the_code_is_asked_for_completed_and_corrected() {
 #[test]
 fn ctrl_c_at_the_question_leaves_the_terminal_as_it_was() {
     let (ana, ben) = (Home::new(), Home::new());
-    let (server, port) = server(&ana, &[]);
+    let (server, port) = server_at_home(&ana, &[]);
     let client = terminal(&ben, &["client", "127.0.0.1", &port]);
     client.shows("Pairing code:").types("\x03");
     client.exits(130);
@@ -288,7 +252,7 @@ fn ctrl_c_at_the_question_leaves_the_terminal_as_it_was() {
 #[test]
 fn three_wrong_codes_bring_a_new_one() {
     let (ana, ben) = (Home::new(), Home::new());
-    let (server, port) = server(&ana, &[]);
+    let (server, port) = server_at_home(&ana, &[]);
     let shown = code(&server);
     let number = if shown.starts_with("0000") {
         "0001"

@@ -38,8 +38,10 @@ pub(super) struct Screen {
     editor: Editor,
     /// Lines to be printed by the next refresh.
     waiting: Vec<String>,
-    /// What was pressed before there was a prompt.
+    /// What was pressed before there was a prompt or a question.
     held: VecDeque<Event>,
+    /// Of that, what was pressed before the first question: it was not meant as an answer.
+    early: Option<VecDeque<Event>>,
     drawn: Option<Drawn>,
     /// Until the terminal once doesn't tell: waiting for an answer takes two seconds.
     cursor_is_told: bool,
@@ -80,6 +82,7 @@ impl Screen {
             editor: Editor::default(),
             waiting: Vec::new(),
             held: VecDeque::new(),
+            early: None,
             drawn: None,
             cursor_is_told: true,
             stopped_itself: false,
@@ -113,6 +116,7 @@ impl Screen {
     }
 
     pub(super) fn ask(&mut self, question: &str, complete: Complete) {
+        self.early.get_or_insert_with(|| mem::take(&mut self.held));
         self.question = Some(Question {
             text: question.to_owned(),
             complete,
@@ -120,17 +124,20 @@ impl Screen {
         self.refresh(Caller::Printer);
     }
 
-    /// What was pressed before there was a prompt, as soon as there is one.
+    /// What was pressed before there was a prompt or a question, as soon as there is one.
     pub(super) fn next_held(&mut self) -> Option<Event> {
-        if self.prompt_on && self.question.is_none() {
-            self.held.pop_front()
+        let early = self.early.as_mut().filter(|_| self.question.is_none());
+        if self.prompt_on || self.question.is_some() {
+            early
+                .and_then(VecDeque::pop_front)
+                .or_else(|| self.held.pop_front())
         } else {
             None
         }
     }
 
     pub(super) fn holds_events(&self) -> bool {
-        !self.held.is_empty()
+        !self.held.is_empty() || self.early.as_ref().is_some_and(|early| !early.is_empty())
     }
 
     /// Does what was pressed. With `more` events waiting, the screen is not drawn yet.

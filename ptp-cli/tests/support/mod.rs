@@ -339,3 +339,39 @@ pub(crate) fn unused_port() -> (TcpStream, String) {
     let port = caller.local_addr().unwrap().port().to_string();
     (caller, port)
 }
+
+/// A server in a pipe at this home, and its port.
+pub(crate) fn server_at_home(home: &Home, options: &[&str]) -> (Ptp, String) {
+    let args = [&["server", "0", "--bind", "127.0.0.1"], options].concat();
+    let server = Ptp::run(home.ptp(&args).stdin(Stdio::null()).stdout(Stdio::piped()));
+    server.complains("[SERVER] Waiting");
+    let port = server.port();
+    (server, port)
+}
+
+/// The code that a server in a pipe shows.
+pub(crate) fn code(server: &Ptp) -> String {
+    let code = server.stderr.find(|said| {
+        let said = String::from_utf8_lossy(said);
+        let (_, after) = said.split_once("[SERVER] Pairing code for someone new: ")?;
+        Some(after.split_once('\n')?.0.to_owned())
+    });
+    code.unwrap()
+}
+
+/// What becomes of a client that says one line and leaves.
+pub(crate) fn say(home: &Home, port: &str, options: &[&str], line: &str) -> Ended {
+    let args = [&["client", "127.0.0.1", port], options].concat();
+    let mut client = Ptp::run(home.ptp(&args).stdin(Stdio::piped()).stdout(Stdio::piped()));
+    client.pour(line);
+    client.wait()
+}
+
+/// Two homes that know each other, at `port`.
+pub(crate) fn pair(ana: &Home, ben: &Home) -> String {
+    let (server, port) = server_at_home(ana, &["--name", "Ana"]);
+    let shown = code(&server);
+    say(ben, &port, &["--name", "Ben", "--code", &shown], "first\n").is(0, "");
+    server.wait().is(0, "first\n");
+    port
+}

@@ -17,6 +17,7 @@ use super::{
 use crate::escape;
 use std::io::Write;
 
+mod asking;
 mod drawing;
 mod leaving;
 mod typing;
