@@ -72,6 +72,28 @@ impl Config {
 
     /// With the peers that are known, and with who becomes one by a code
     /// ([`Strangers::Pair`]).
+    ///
+    /// ```
+    /// use ptp_core::{Config, Identity, KnownPeers, Listener, Notice, Session, Standing};
+    ///
+    /// let ana = Config::known(Identity::generate()?, KnownPeers::in_memory());
+    /// let listener = Listener::bind("127.0.0.1:0", &ana)?;
+    /// let address = listener.local_addr()?.to_string();
+    /// let Notice::Code(Some(code)) = listener.notices().recv()? else {
+    ///     panic!("no code to show");
+    /// };
+    ///
+    /// let mut ben = Config::known(Identity::generate()?, KnownPeers::in_memory());
+    /// ben.code = Some(code);
+    /// let first = Session::connect(&address, &ben)?;
+    /// assert_eq!(first.peer().standing(), Standing::Paired);
+    /// drop((first, listener.accept()?));
+    ///
+    /// ben.code = None;
+    /// let again = Session::connect(&address, &ben)?;
+    /// assert_eq!(again.peer().standing(), Standing::Known);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn known(identity: Identity, peers: KnownPeers) -> Self {
         let strangers = Strangers::Pair;

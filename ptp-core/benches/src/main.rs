@@ -7,8 +7,10 @@
 //! ```text
 //! cargo run --release --features zmq,rustls -- --rounds 5 --seconds 1
 //! cargo run --release --features zmq -- --only one-way,large --peers zmq,ptp
+//! cargo run --release --features zmq,rustls -- connecting --times 300
 //! ```
 
+mod connecting;
 mod numbered;
 mod orchestra;
 mod peer;
@@ -17,10 +19,12 @@ mod play;
 mod table;
 mod workload;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueEnum};
 
+use connecting::Way;
 use peers::PeerName;
 use workload::Workload;
 
@@ -29,7 +33,10 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 /// Compares message libraries: two processes, loopback TCP, all peers interleaved.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How often each peer runs each workload.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -50,6 +57,27 @@ struct Args {
     address: String,
 }
 
+/// What is measured beside messages.
+#[derive(Subcommand)]
+enum Command {
+    /// How long it takes until two programs are connected.
+    Connecting {
+        /// How often each way is taken.
+        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
+        /// Only these ways.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        ways: Vec<Way>,
+        /// Where identities and known peers are kept meanwhile; the system's folder for temporary
+        /// files if it is not given.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+        /// Be the listening side; how this program calls itself.
+        #[arg(long, hide = true)]
+        listen: Option<PathBuf>,
+    },
+}
+
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     text.parse()
         .map_err(|_| "not a number".to_owned())
@@ -58,6 +86,21 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 
 fn main() -> Result<()> {
     let mut args = Args::parse();
+    if let Some(Command::Connecting {
+        times,
+        mut ways,
+        folder,
+        listen,
+    }) = args.command
+    {
+        if ways.is_empty() {
+            ways = Way::value_variants().to_vec();
+        }
+        return match listen {
+            Some(folder) => connecting::listen(times, &folder),
+            None => connecting::conduct(&ways, times, folder),
+        };
+    }
     if args.only.is_empty() {
         args.only = Workload::all();
     }

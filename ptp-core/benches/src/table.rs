@@ -91,16 +91,19 @@ pub(crate) fn print(workload: Workload, peers: &[PeerName], runs: &[Vec<Run>]) {
     }
 }
 
-fn micros(time: Duration) -> f64 {
+/// In microseconds.
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+/// From the least to the most.
+pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
 }
 
-fn median(values: Vec<f64>) -> f64 {
+/// The middle one.
+pub(crate) fn median(values: Vec<f64>) -> f64 {
     let values = sorted(values);
     let middle = values.len() / 2;
     if values.len().is_multiple_of(2) {

@@ -172,6 +172,28 @@ impl Listener {
 
     /// What else happens: codes to show, and callers that were turned away. Of notices that nobody
     /// takes, the newest 64 are kept.
+    ///
+    /// ```
+    /// use ptp_core::{Config, ConnectError, Identity, KnownPeers, Listener, Notice, Session};
+    ///
+    /// let ana = Config::known(Identity::generate()?, KnownPeers::in_memory());
+    /// let listener = Listener::bind("127.0.0.1:0", &ana)?;
+    /// let Notice::Code(Some(_)) = listener.notices().recv()? else {
+    ///     panic!("no code to show");
+    /// };
+    ///
+    /// let ben = Config::known(Identity::generate()?, KnownPeers::in_memory());
+    /// let address = listener.local_addr()?.to_string();
+    /// let refused = Session::connect(&address, &ben);
+    /// assert!(matches!(refused, Err(ConnectError::PairingNeeded)));
+    ///
+    /// let Notice::TurnedAway { fingerprint, .. } = listener.notices().recv()? else {
+    ///     panic!("nobody was turned away");
+    /// };
+    /// let own = ben.identity.map(|identity| identity.public_key().fingerprint());
+    /// assert_eq!(fingerprint, own);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn notices(&self) -> &Receiver<Notice> {
         &self.shared.board.notices

@@ -3,7 +3,7 @@
 mod ptp;
 mod raw;
 #[cfg(feature = "rustls")]
-mod rustls;
+pub(crate) mod rustls;
 #[cfg(feature = "zmq")]
 mod zmq;
 

@@ -230,7 +230,8 @@ impl<const BATCH: usize, const READ: usize> Rustls<BATCH, READ> {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// ring, and of the suites the one that PTP has, too.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     let cipher_suites = vec![ring::cipher_suite::TLS13_AES_256_GCM_SHA384];
     Arc::new(CryptoProvider {
         cipher_suites,
