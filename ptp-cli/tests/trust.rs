@@ -60,8 +60,15 @@ fn two_that_never_met_need_the_code_once_and_a_third_is_turned_away() {
 
     // The second time no code is needed, and a wrong one that still stands around is no harm.
     let (server, port) = server_at_home(&ana, &[]);
-    say(&ben, &port, &["--code", &shown], "again\n").is(0, "");
-    server.wait().is(0, "again\n");
+    let options = ["--code", &shown, "--name", "Cleo"];
+    say(&ben, &port, &options, "again\n")
+        .is(0, "")
+        .says("[PEER] Ana, whom you know");
+    server
+        .wait()
+        .is(0, "again\n")
+        .says("[PEER] Ben, whom you know; fingerprint")
+        .says("; now goes by another name: Cleo");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) fn acquainted(peer: &Peer) -> Option<String> {
     })
 }
 
-/// What one should know of a peer before one talks to it.
+/// Who it is, unless it is oneself: what one should know before one talks to it.
 pub(crate) fn caution(peer: &Peer) -> Option<String> {
     let (name, claimed) = (escape::name(peer.name()), escape::name(peer.claimed_name()));
     match peer.standing() {
@@ -42,8 +42,15 @@ pub(crate) fn caution(peer: &Peer) -> Option<String> {
             "[PEER] Not verified: nobody knows who this is; fingerprint {}",
             peer.fingerprint()
         )),
-        Standing::Known if !claimed.is_empty() && claimed != name => {
-            Some(format!("[PEER] {name} now goes by another name: {claimed}"))
+        Standing::Known => {
+            let fingerprint = peer.fingerprint();
+            let known = format!("[PEER] {name}, whom you know; fingerprint {fingerprint}");
+            let renamed = !claimed.is_empty() && claimed != name;
+            Some(if renamed {
+                format!("{known}; now goes by another name: {claimed}")
+            } else {
+                known
+            })
         }
         _ => None,
     }

@@ -122,7 +122,12 @@ impl Dialling<'_> {
                 let known = peers.remember(peer.peer_key, &peer.peer_name, How::Paired, place)?;
                 judged.name = Some(known.name);
             }
-            (Standing::Known, Some(place)) => peers.note_address(&peer.peer_key, place)?,
+            (Standing::Known, Some(place)) => {
+                // A convenience: where it can't be written, the conversation is none the worse.
+                if let Err(error) = peers.note_address(&peer.peer_key, place) {
+                    log::warn!("where a known peer is can't be noted: {error}");
+                }
+            }
             _ => {}
         }
         Ok(())

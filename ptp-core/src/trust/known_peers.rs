@@ -209,12 +209,17 @@ impl KnownPeers {
         })
     }
 
-    /// Expects a known key at this address, too, as its newest.
+    /// Expects a known key at this address, too, as its newest. Writes nothing, and waits for no
+    /// lock, if it is that already.
     ///
     /// # Errors
     /// If the key is not known ([`KnownPeersError::Unknown`]), and those of
     /// [`remember`](Self::remember).
     pub fn note_address(&self, key: &PublicKey, address: &str) -> Result<(), KnownPeersError> {
+        let newest = |peer: &KnownPeer| peer.addresses.first().is_some_and(|at| at == address);
+        if self.by_key(key)?.as_ref().is_some_and(newest) {
+            return Ok(());
+        }
         self.change(|list| {
             check_free(list, key, address)?;
             list.change(key, |peer| peer.note_address(address))
