@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::protocol::{MAX_PLAINTEXT, PREFIX, Sealer};
+use crate::protocol::{PREFIX, Sealer, TAG};
 use crate::transport::WriteHalf;
 
 /// How much goes into one write. Measured with 64 KiB messages: 192 KiB 2.3 GB/s, 256 KiB 3.2,
 /// 384 KiB 3.4, 1 MiB 2.8 (what the socket holds then lasts until its reader is awake, and it all
 /// still fits into the cache); with 64-byte messages all the same.
 pub(super) const BUDGET: usize = 384 * 1024;
+
+/// How much goes into one record. What a read leaves of a record that came in part has to be moved,
+/// and 16 KiB are still in the first-level cache when they are sealed. Measured with reads of 160
+/// KiB: 2 to 5 % less CPU a message of 64 bytes and of 64 KiB than with 64 KiB and reads of 256.
+const RECORD: usize = 16 * 1024 - TAG - PREFIX;
 
 /// The sealing half and the transport's writing half; a part-written batch stays here.
 pub(super) struct Out {
@@ -56,7 +61,7 @@ impl Out {
         for chunk in self.chunks.drain(..) {
             let mut rest = &chunk[..];
             while !rest.is_empty() {
-                let room = MAX_PLAINTEXT - (self.sealed.len() - start - PREFIX);
+                let room = RECORD - (self.sealed.len() - start - PREFIX);
                 if room == 0 {
                     self.sealer
                         .seal(&mut self.sealed, start)

@@ -57,7 +57,7 @@ impl MessageKind {
 /// A message that was received, or that is handed back.
 ///
 /// It is a view into the block of memory that it arrived in with its neighbours: cheap to pass on
-/// and to clone. A message that is kept keeps its block, at most 256 KiB; copy its bytes where
+/// and to clone. A message that is kept keeps its block, at most 160 KiB; copy its bytes where
 /// that is too much.
 #[derive(Clone)]
 pub struct Message {

@@ -43,4 +43,4 @@ pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
 pub(crate) use payload::Copied;
 pub use payload::Payload;
-pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer};
+pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer, TAG};

@@ -18,8 +18,9 @@ use super::message::{Block, Mark};
 use super::record::{self, Opener, PREFIX};
 
 /// One read from the network: large enough that its fixed costs vanish, small enough for the
-/// second-level cache. A part and a record fit in, unfinished, with room to spare.
-pub(super) const CAPACITY: usize = 256 * 1024;
+/// second-level cache. A part and a record fit in, unfinished, with room to spare. Measured together
+/// with the size of records (`driver/out.rs`).
+pub(super) const CAPACITY: usize = 160 * 1024;
 /// Blocks that are remembered in order to be used again once no message looks into them: as many
 /// as the default window fills, with blocks half full.
 const RECENT: usize = 64;
