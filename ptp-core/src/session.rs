@@ -154,7 +154,7 @@ impl Session {
             Self::dial(stream, config, Some(address), pair, deadline)
         };
         match dial(false) {
-            // This side knows the other, which has forgotten it.
+            // This side trusts the other, which does not know it or has forgotten it.
             Err(ConnectError::PairingNeeded) if config.code.is_some() => dial(true),
             result => result,
         }

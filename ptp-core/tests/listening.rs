@@ -174,6 +174,20 @@ fn closing_ends_a_waiting_accept_and_leaves_sessions_alone() {
 }
 
 #[test]
+fn a_session_is_its_own_as_soon_as_it_is_accepted() {
+    for _ in 0..100 {
+        let (listener, address) = listen(&Config::open());
+        let dialling = thread::spawn(move || dial(&address).unwrap());
+        let ben = accept(&listener);
+        // Whatever the handshake's thread still has to do.
+        drop(listener);
+        let ana = dialling.join().unwrap();
+        ana.sender().send("still here").unwrap();
+        assert_eq!(message(&ben), "still here");
+    }
+}
+
+#[test]
 fn closing_in_the_middle_of_callers_never_hangs() {
     for _ in 0..50 {
         let (listener, address) = listen(&Config::open());

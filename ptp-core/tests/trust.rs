@@ -1,55 +1,13 @@
 //! Who gets in: known peers, codes, keys and strangers, over real TCP.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+mod support;
 
-use std::time::Duration;
-
-use ptp_core::{
-    Code, Config, ConnectError, Event, Identity, KnownPeers, Listener, Notice, Session, Standing,
-};
-
-const SOON: Duration = Duration::from_secs(10);
-
-/// One person's computer: an identity and whom it knows.
-struct Home {
-    identity: Identity,
-    peers: KnownPeers,
-}
-
-impl Home {
-    fn new() -> Self {
-        Self {
-            identity: Identity::generate().unwrap(),
-            peers: KnownPeers::in_memory(),
-        }
-    }
-
-    fn config(&self, name: &str) -> Config {
-        let mut config = Config::known(self.identity.clone(), self.peers.clone());
-        name.clone_into(&mut config.name);
-        config
-    }
-
-    fn dial(&self, address: &str, code: Option<Code>) -> Result<Session, ConnectError> {
-        let mut config = self.config("Ben");
-        config.code = code;
-        Session::connect(address, &config)
-    }
-}
+use ptp_core::{ConnectError, Event, Listener, Notice, Standing};
+use support::PATIENCE;
+use support::home::{self, Home, code, wrong};
 
 fn listen(home: &Home) -> (Listener, String) {
-    let listener = Listener::bind("127.0.0.1:0", &home.config("Ana")).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    (listener, address)
-}
-
-/// The code that the listener shows now.
-fn code(listener: &Listener) -> Code {
-    loop {
-        if let Notice::Code(code) = listener.notices().recv_timeout(SOON).unwrap() {
-            return code.unwrap();
-        }
-    }
+    home::listen(&home.config("Ana"))
 }
 
 #[test]
@@ -59,7 +17,7 @@ fn two_that_pair_by_a_code_know_each_other_ever_after() {
     let shown = code(&listener);
 
     let dialler = ben.dial(&address, Some(shown)).unwrap();
-    let answerer = listener.accept_timeout(SOON).unwrap().unwrap();
+    let answerer = listener.accept_timeout(PATIENCE).unwrap().unwrap();
     assert_eq!(dialler.peer().standing(), Standing::Paired);
     assert_eq!(answerer.peer().standing(), Standing::Paired);
     assert_eq!(
@@ -67,7 +25,7 @@ fn two_that_pair_by_a_code_know_each_other_ever_after() {
         ("Ana", "Ben")
     );
     dialler.sender().send("hi").unwrap();
-    let Ok(Event::Received(message)) = answerer.events().recv_timeout(SOON) else {
+    let Ok(Event::Received(message)) = answerer.events().recv_timeout(PATIENCE) else {
         panic!("no message");
     };
     assert_eq!(message, "hi");
@@ -75,7 +33,7 @@ fn two_that_pair_by_a_code_know_each_other_ever_after() {
 
     let again = ben.dial(&address, None).unwrap();
     assert_eq!(again.peer().standing(), Standing::Known);
-    let answerer = listener.accept_timeout(SOON).unwrap().unwrap();
+    let answerer = listener.accept_timeout(PATIENCE).unwrap().unwrap();
     assert_eq!(answerer.peer().standing(), Standing::Known);
 }
 
@@ -86,13 +44,7 @@ fn a_stranger_without_a_code_is_told_that_it_needs_one_and_with_a_wrong_one_that
     let error = ben.dial(&address, None).err().unwrap();
     assert!(matches!(error, ConnectError::PairingNeeded), "{error}");
     let shown = code(&listener);
-    let other = if shown.as_str().starts_with("0000") {
-        "0001"
-    } else {
-        "0000"
-    };
-    let wrong = Code::parse(&format!("{other}{}", &shown.as_str()[4..])).unwrap();
-    let error = ben.dial(&address, Some(wrong)).err().unwrap();
+    let error = ben.dial(&address, Some(wrong(&shown))).err().unwrap();
     assert!(matches!(error, ConnectError::WrongCode), "{error}");
     // The next try waits its second, and is right.
     assert!(ben.dial(&address, Some(shown)).is_ok());
@@ -137,7 +89,7 @@ fn a_changed_key_stops_the_dialler_before_it_has_told_who_it_is() {
     assert_eq!(expected, ana.identity.public_key().fingerprint());
     assert_eq!(found, mallory.identity.public_key().fingerprint());
     loop {
-        let notice = impostor.notices().recv_timeout(SOON).unwrap();
+        let notice = impostor.notices().recv_timeout(PATIENCE).unwrap();
         if let Notice::TurnedAway { fingerprint, .. } = notice {
             assert_eq!(fingerprint, None);
             break;
@@ -152,7 +104,7 @@ fn the_same_identity_on_both_ends_needs_no_code() {
     let home = Home::new();
     let (listener, address) = listen(&home);
     let dialler = home.dial(&address, None).unwrap();
-    let answerer = listener.accept_timeout(SOON).unwrap().unwrap();
+    let answerer = listener.accept_timeout(PATIENCE).unwrap().unwrap();
     assert_eq!(dialler.peer().standing(), Standing::Own);
     assert_eq!(answerer.peer().standing(), Standing::Own);
     assert!(home.peers.all().unwrap().is_empty());

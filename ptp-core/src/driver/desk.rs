@@ -9,6 +9,8 @@ use crate::trust::pairing::{Begin, Desk, Notice, Stale, Ticket};
 
 /// A run's own deadline; the desk ends it at the same time.
 const LONGEST_RUN: Duration = Duration::from_secs(2);
+/// How often one who waits for his turn looks whether anybody still wants him to.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A [`Desk`] under a lock, and where those wait whose turn has not come.
 pub(crate) struct SharedDesk {
@@ -18,7 +20,7 @@ pub(crate) struct SharedDesk {
 
 struct Counter {
     desk: Desk,
-    /// Where the last run came from.
+    /// Where the last try came from.
     last: Option<SocketAddr>,
 }
 
@@ -49,27 +51,34 @@ impl SharedDesk {
         }
     }
 
-    /// Waits until a run may begin, until `deadline`; `None` if none may, or not in time.
-    pub(super) fn begin(&self, deadline: Instant, from: Option<SocketAddr>) -> Option<Run<'_>> {
+    /// Waits until a run may begin, until `deadline`, and for as long as the caller `is_wanted`.
+    pub(super) fn begin(
+        &self,
+        deadline: Instant,
+        from: Option<SocketAddr>,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Turn<'_> {
         let mut counter = self.lock();
         loop {
             let now = Instant::now();
             match counter.desk.begin(now) {
                 Begin::Run(ticket, code) => {
-                    counter.last = from;
-                    return Some(Run {
+                    return Turn::Run(Run {
                         desk: self,
                         ticket: Some(ticket),
                         code,
                         until: now + LONGEST_RUN,
+                        from,
                     });
                 }
-                Begin::Wait(until) if now < deadline => {
-                    let rest = until.min(deadline).saturating_duration_since(now);
+                Begin::Wait(until) if now < deadline && is_wanted() => {
+                    let look = until.min(deadline).min(now + TICK);
+                    let rest = look.saturating_duration_since(now);
                     let waited = self.changed.wait_timeout(counter, rest);
                     counter = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
-                Begin::Wait(_) | Begin::NoCode => return None,
+                Begin::Wait(_) => return Turn::TooLate,
+                Begin::NoCode => return Turn::NoCode,
             }
         }
     }
@@ -109,12 +118,22 @@ impl SharedDesk {
     }
 }
 
+/// What becomes of one who asks for a run.
+pub(super) enum Turn<'a> {
+    Run(Run<'a>),
+    /// There is no code to try.
+    NoCode,
+    /// His time was up, or nobody wants him any more.
+    TooLate,
+}
+
 /// The right to try the code once. Dropping it is a failure.
 pub(super) struct Run<'a> {
     desk: &'a SharedDesk,
     ticket: Option<Ticket>,
     code: Code,
     until: Instant,
+    from: Option<SocketAddr>,
 }
 
 impl Run<'_> {
@@ -129,6 +148,7 @@ impl Run<'_> {
     /// The own share goes out next: a try is spent.
     pub(super) fn share_sent(&self) -> Result<(), Stale> {
         let ticket = self.ticket.as_ref().ok_or(Stale)?;
+        self.desk.lock().last = self.from;
         self.desk.change(|desk, now| desk.share_sent(ticket, now))
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Dialling<'a> {
     pub(crate) identity: &'a Identity,
     /// The address as it was given; `None` over a transport without one.
     pub(crate) place: Option<&'a str>,
-    /// Pairs even if this side knows the other: the other does not know it.
+    /// Pairs even if this side trusts the other: the other does not know it.
     pub(crate) pair: bool,
 }
 
@@ -61,7 +61,9 @@ pub(crate) fn dial(
     let mut greeted = Greeted::new(line, keys, steps, Credit::default(), config)?;
     if let (Pairing::Offered, Some(code)) = (pairing, &config.code) {
         pairing::dial(&mut greeted, code, dialling.identity)?;
-        judged.standing = Standing::Paired;
+        if config.trust.peers().is_some() {
+            judged.standing = Standing::Paired;
+        }
     }
     let welcome = greeted.wait_for(|intake| intake.welcome.take())?;
     if welcome.session != session || pairing == Pairing::Wanted {
@@ -93,9 +95,11 @@ impl Dialling<'_> {
             (Standing::Stranger, Strangers::Refuse | Strangers::Ask, _) => {
                 return Err(ConnectError::Stranger(key.fingerprint()));
             }
+            // One does not pair with oneself.
+            (Standing::Own, ..) => Pairing::NotNeeded,
+            (_, _, Some(_)) if self.pair => Pairing::Offered,
             (Standing::Stranger, Strangers::Pair, None) => Pairing::Wanted,
             (Standing::Stranger, Strangers::Pair, Some(_)) => Pairing::Offered,
-            (Standing::Known, _, Some(_)) if self.pair => Pairing::Offered,
             _ => Pairing::NotNeeded,
         };
         Ok((judged, pairing))
@@ -227,16 +231,18 @@ impl Caller {
         })
     }
 
-    /// Goes on to let it in if it proves that it knows the desk's code.
+    /// Goes on to let it in if it proves that it knows the desk's code. It waits for its turn as
+    /// long as it `is_wanted`.
     pub(crate) fn pair(
         self,
         config: &Config,
         identity: &Identity,
         desk: &SharedDesk,
+        is_wanted: &dyn Fn() -> bool,
     ) -> Result<Admitting, ConnectError> {
         let (steps, credit) = (Greeting::PAIRING_LISTENER, self.theirs.credit);
         let mut greeted = Greeted::new(self.line, self.keys, steps, credit, config)?;
-        match pairing::answer(&mut greeted, identity, desk)? {
+        match pairing::answer(&mut greeted, identity, desk, is_wanted)? {
             Ok(proof) => Ok(Admitting {
                 greeted,
                 theirs: self.theirs,

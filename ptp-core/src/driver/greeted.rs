@@ -1,7 +1,7 @@
 //! A connection with keys, until both sides have greeted.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::line::Line;
 use crate::config::Config;
@@ -147,6 +147,17 @@ impl Greeted {
             Ok(0) => Err(ConnectError::Closed(self.line.stage)),
             Ok(length) => self.handle_read(length),
             Err(error) => Err(self.line.error(error)),
+        }
+    }
+
+    /// Takes what has come already; an error if the other side has gone.
+    pub(super) fn look(&mut self) -> Result<(), ConnectError> {
+        let before = std::mem::replace(&mut self.line.deadline, Instant::now());
+        let result = self.read();
+        self.line.deadline = before;
+        match result {
+            Err(ConnectError::TimedOut(_)) => Ok(()),
+            result => result,
         }
     }
 

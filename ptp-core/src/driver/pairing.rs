@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::desk::SharedDesk;
+use super::desk::{SharedDesk, Turn};
 use super::greeted::Greeted;
 use crate::error::{ConnectError, Stage};
 use crate::protocol::{Control, Refusal, Violation, kind};
@@ -42,6 +42,7 @@ pub(super) fn answer(
     greeted: &mut Greeted,
     identity: &Identity,
     desk: &SharedDesk,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<Result<Control, Refusal>, ConnectError> {
     let binding = Binding {
         dialler_key: *greeted.peer.as_bytes(),
@@ -49,15 +50,21 @@ pub(super) fn answer(
         handshake_hash: greeted.hash,
     };
     let share = greeted.wait_for(|intake| intake.share.take())?;
-    let Some(run) = desk.begin(greeted.line.deadline, greeted.line.halves.peer) else {
-        return Ok(Err(Refusal::NoPairing));
+    let line = &greeted.line;
+    let run = match desk.begin(line.deadline, line.halves.peer, is_wanted) {
+        Turn::Run(run) => run,
+        Turn::NoCode => return Ok(Err(Refusal::NoPairing)),
+        Turn::TooLate => return Err(ConnectError::TimedOut(Stage::Welcome)),
     };
     let pake = Pake::listener(run.code(), &binding).map_err(failed)?;
     let own = pake.share();
-    let confirming = match pake.finish(&share) {
-        Ok(confirming) => confirming,
-        Err(_) => return Err(greeted.fail(Violation::MalformedFrame(kind::SHARE))),
+    let Ok(confirming) = pake.finish(&share) else {
+        // Nobody is to wait until this one has left: it has not even spent a try.
+        drop(run);
+        return Err(greeted.fail(Violation::MalformedFrame(kind::SHARE)));
     };
+    // Who gave up while others had their turn spends none either.
+    greeted.look()?;
     // From here on a try is spent.
     if run.share_sent().is_err() {
         return Ok(Err(Refusal::WrongCode));

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::error::ConnectError;
 use crate::session::Session;
 use crate::trust::{Fingerprint, PublicKey};
+
+/// Callers that wait for the application to take them; of more, the oldest are turned away.
+const WAITING: usize = 64;
 
 /// A caller that is not known, and waits to be let in or turned away
 /// ([`Strangers::Ask`](crate::Strangers)). It has proved that it holds its key, and has not said its
@@ -19,6 +22,30 @@ pub struct Incoming {
     address: Option<SocketAddr>,
     answer: Sender<Sender<Session>>,
     deadline: Instant,
+}
+
+/// Where callers wait for the application to take them.
+#[derive(Clone)]
+pub(super) struct Queue {
+    put: Sender<Incoming>,
+    waiting: Receiver<Incoming>,
+}
+
+impl Queue {
+    pub(super) fn new() -> (Self, Receiver<Incoming>) {
+        let (put, waiting) = bounded(WAITING);
+        let taken = waiting.clone();
+        (Self { put, waiting }, taken)
+    }
+
+    pub(super) fn put(&self, incoming: Incoming) {
+        let mut incoming = incoming;
+        while let Err(TrySendError::Full(back)) = self.put.try_send(incoming) {
+            // Strangers must not make it grow, and the oldest has most likely gone.
+            let _ = self.waiting.try_recv();
+            incoming = back;
+        }
+    }
 }
 
 /// Where the handshake waits for the application's answer.

@@ -23,6 +23,7 @@ use crate::transport::tcp;
 use crate::trust::{Identity, Strangers};
 
 pub use incoming::Incoming;
+use incoming::Queue;
 use notice::Board;
 pub use notice::Notice;
 use under_way::UnderWay;
@@ -66,7 +67,7 @@ struct Shared {
 #[derive(Clone)]
 struct Arrivals {
     sessions: Sender<Session>,
-    incoming: Sender<Incoming>,
+    incoming: Queue,
 }
 
 /// Counts a session for as long as it is held.
@@ -109,10 +110,10 @@ impl Listener {
         });
         shared.tell();
         let (sessions_in, sessions) = unbounded();
-        let (incoming_in, incoming) = unbounded();
+        let (queue, incoming) = Queue::new();
         let arrivals = Arrivals {
             sessions: sessions_in,
-            incoming: incoming_in,
+            incoming: queue,
         };
         let thread = thread::Builder::new().name("ptp-listener".into()).spawn({
             let shared = Arc::clone(&shared);
@@ -164,14 +165,15 @@ impl Listener {
     }
 
     /// Callers about whom the application is asked, with [`Strangers::Ask`]; known peers come by
-    /// [`accept`](Self::accept). Each waits for as long as its handshake may take.
+    /// [`accept`](Self::accept). Each waits for as long as its handshake may take; of those that
+    /// nobody takes, the newest 64 wait and the others are turned away.
     #[must_use]
     pub fn incoming(&self) -> &Receiver<Incoming> {
         &self.incoming
     }
 
     /// What else happens: codes to show, and callers that were turned away. Of notices that nobody
-    /// takes, the newest 64 are kept.
+    /// takes, the newest 64 are kept, and among them the code that is good now.
     ///
     /// ```
     /// use ptp_core::{Config, ConnectError, Identity, KnownPeers, Listener, Notice, Session};

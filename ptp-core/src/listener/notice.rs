@@ -1,6 +1,7 @@
 //! What a listener tells its application beside sessions.
 
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -8,7 +9,7 @@ use crate::driver::desk::Told;
 use crate::error::ConnectError;
 use crate::trust::{Code, Fingerprint};
 
-/// Notices that wait for the application; of more, the oldest are dropped.
+/// Notices that wait for the application; of more, the oldest are dropped, but not the newest code.
 const WAITING: usize = 64;
 
 /// Something that happened to a [`Listener`](crate::Listener).
@@ -49,21 +50,36 @@ impl From<Told> for Notice {
 /// A board on which the newest notices stand.
 pub(super) struct Board {
     put: Sender<Notice>,
+    putting: Mutex<()>,
     pub(super) notices: Receiver<Notice>,
 }
 
 impl Board {
     pub(super) fn new() -> Self {
         let (put, notices) = bounded(WAITING);
-        Self { put, notices }
+        Self {
+            put,
+            putting: Mutex::default(),
+            notices,
+        }
     }
 
     pub(super) fn put(&self, notice: Notice) {
-        let mut notice = notice;
-        while let Err(TrySendError::Full(back)) = self.put.try_send(notice) {
-            // Strangers must not make it grow, and the newest code is what counts.
-            let _ = self.notices.try_recv();
-            notice = back;
+        let _one_by_one = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(TrySendError::Full(notice)) = self.put.try_send(notice) else {
+            return;
+        };
+        // Strangers must not make it grow, nor push out the code that is good now.
+        let mut waiting: Vec<_> = self.notices.try_iter().chain([notice]).collect();
+        if waiting.len() > WAITING {
+            let newest_code = waiting
+                .iter()
+                .rposition(|notice| matches!(notice, Notice::Code(_)));
+            waiting.remove(usize::from(newest_code == Some(0)));
+        }
+        for notice in waiting {
+            // There is room: nobody else puts anything in.
+            let _ = self.put.try_send(notice);
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::session::Session;
 use crate::transport::{Transport, tcp};
 use crate::trust::{Fingerprint, How, Judged, Standing, Strangers};
 
-/// How often a handshake that waits for the application looks whether the listener was closed.
-const CLOSING_TICK: Duration = Duration::from_millis(100);
+/// How often a handshake that waits for the application looks whether anybody still wants it.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Carries out a caller's handshake in a thread of its own.
 pub(super) fn receive(shared: &Arc<Shared>, arrivals: &Arrivals, stream: TcpStream) {
@@ -37,8 +37,7 @@ pub(super) fn receive(shared: &Arc<Shared>, arrivals: &Arrivals, stream: TcpStre
     let spawned = thread::Builder::new().name("ptp-handshake".into()).spawn({
         let (shared, arrivals) = (Arc::clone(shared), arrivals.clone());
         move || {
-            Reception::new(&shared, &arrivals, &stream).attend(stream);
-            shared.handshakes().end(number);
+            Reception::new(&shared, &arrivals, number, &stream).attend(stream);
         }
     });
     if let Err(error) = spawned {
@@ -51,6 +50,8 @@ pub(super) fn receive(shared: &Arc<Shared>, arrivals: &Arrivals, stream: TcpStre
 struct Reception<'a> {
     shared: &'a Shared,
     arrivals: &'a Arrivals,
+    /// Among the handshakes that are under way.
+    number: u64,
     address: Option<SocketAddr>,
     deadline: Instant,
     fingerprint: Option<Fingerprint>,
@@ -66,10 +67,11 @@ enum Verdict<'a> {
 }
 
 impl<'a> Reception<'a> {
-    fn new(shared: &'a Shared, arrivals: &'a Arrivals, stream: &TcpStream) -> Self {
+    fn new(shared: &'a Shared, arrivals: &'a Arrivals, number: u64, stream: &TcpStream) -> Self {
         Self {
             shared,
             arrivals,
+            number,
             address: stream.peer_addr().map(tcp::unmapped).ok(),
             deadline: deadline(shared.config.handshake_timeout),
             fingerprint: None,
@@ -80,31 +82,44 @@ impl<'a> Reception<'a> {
         let result = self.handshake(stream);
         // A pairing run has changed something.
         self.shared.tell();
-        if let Err(cause) = result {
-            let from = self.address;
-            log::info!("a caller from {from:?} was turned away: {cause}");
-            self.shared.board.put(Notice::TurnedAway {
-                address: self.address,
-                fingerprint: self.fingerprint,
-                cause,
-            });
+        // Before the session is handed over: who has it may close the listener, which breaks off
+        // all handshakes that are under way.
+        self.shared.handshakes().end(self.number);
+        match result {
+            // Fails only if nobody waits any more; that closes the session.
+            Ok((session, asked_by)) => {
+                drop(
+                    asked_by
+                        .as_ref()
+                        .unwrap_or(&self.arrivals.sessions)
+                        .send(session),
+                );
+            }
+            Err(cause) => self.turned_away(cause),
         }
     }
 
-    fn handshake(&mut self, stream: TcpStream) -> Result<(), ConnectError> {
+    fn turned_away(&self, cause: ConnectError) {
+        let from = self.address;
+        log::info!("a caller from {from:?} was turned away: {cause}");
+        self.shared.board.put(Notice::TurnedAway {
+            address: self.address,
+            fingerprint: self.fingerprint,
+            cause,
+        });
+    }
+
+    fn handshake(
+        &mut self,
+        stream: TcpStream,
+    ) -> Result<(Session, Option<Sender<Session>>), ConnectError> {
         let halves = stream.split().map_err(|cause| ConnectError::Io {
             stage: Stage::Connect,
             cause,
         })?;
         let caller = establish::answer(halves, &self.shared.identity, self.deadline)?;
         self.fingerprint = Some(caller.key().fingerprint());
-        let (session, asked_by) = self.decide(caller)?;
-        // Fails only if nobody waits any more; that closes the session.
-        let _ = asked_by
-            .as_ref()
-            .unwrap_or(&self.arrivals.sessions)
-            .send(session);
-        Ok(())
+        self.decide(caller)
     }
 
     /// Lets the caller in, or not; also yields who asked for the session, if it was asked for.
@@ -115,7 +130,7 @@ impl<'a> Reception<'a> {
             Verdict::Refuse(refusal) => return Err(caller.refuse(config, refusal)),
             Verdict::Admit(judged) => (caller.admit(config)?, judged),
             Verdict::Pair(desk) => {
-                let admitting = caller.pair(config, identity, desk)?;
+                let admitting = caller.pair(config, identity, desk, &|| self.is_wanted())?;
                 (admitting, Judged::new(Standing::Paired))
             }
             Verdict::Ask => match self.ask(&caller) {
@@ -174,16 +189,21 @@ impl<'a> Reception<'a> {
     /// Asks the application; `None` is a no.
     fn ask(&self, caller: &Caller) -> Option<Sender<Session>> {
         let (incoming, answer) = Incoming::new(caller.key(), self.address, self.deadline);
-        self.arrivals.incoming.send(incoming).ok()?;
+        self.arrivals.incoming.put(incoming);
         loop {
-            let tick = Instant::now() + CLOSING_TICK;
+            let tick = Instant::now() + TICK;
             match answer.recv_deadline(tick.min(self.deadline)) {
                 Ok(asked_by) => return Some(asked_by),
                 Err(RecvTimeoutError::Timeout)
-                    if Instant::now() < self.deadline
-                        && !self.shared.closed.load(Ordering::Acquire) => {}
+                    if Instant::now() < self.deadline && self.is_wanted() => {}
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Whether it still counts as one of the handshakes. One that waits for something else than its
+    /// caller does not notice that its connection was broken off.
+    fn is_wanted(&self) -> bool {
+        !self.shared.closed.load(Ordering::Acquire) && self.shared.handshakes().holds(self.number)
     }
 }

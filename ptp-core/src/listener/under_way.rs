@@ -26,6 +26,11 @@ impl UnderWay {
         self.next
     }
 
+    /// Whether it was not yet ended, nor gave way.
+    pub(super) fn holds(&self, number: u64) -> bool {
+        self.streams.iter().any(|(other, _)| *other == number)
+    }
+
     pub(super) fn end(&mut self, number: u64) {
         self.streams.retain(|(other, _)| *other != number);
     }
@@ -38,6 +43,7 @@ impl UnderWay {
             let _ = stream.write(line.as_bytes());
         }
     }
+
     /// Breaks all of them off.
     pub(super) fn break_off(&self) {
         for (_, stream) in &self.streams {

@@ -9,6 +9,7 @@
     reason = "every test crate uses a part of it, and a helper that fails fails its test"
 )]
 
+pub(crate) mod home;
 pub(crate) mod proxy;
 
 use std::sync::Once;
