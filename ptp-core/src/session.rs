@@ -38,6 +38,16 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// One that has proved its key, and said nothing yet.
+    pub(crate) fn stranger(public_key: PublicKey, address: Option<SocketAddr>) -> Self {
+        Self {
+            claimed_name: String::new(),
+            judged: Judged::new(Standing::Stranger),
+            public_key,
+            address,
+        }
+    }
+
     /// What to call the peer: the name that it was remembered by, or what it calls itself if it is
     /// not one of the known peers; empty if it says nothing. Where
     /// [`is_name_sure`](Self::is_name_sure) says no, nobody has checked it. It may hold any

@@ -73,7 +73,7 @@ impl Scene {
             let reaches = matches!(self.cell.says(), Ok(Says::Trust(_)));
             if asks && reaches && self.cell.seen() == Standing::Stranger {
                 let incoming = self.listener.incoming().recv_timeout(PATIENCE).unwrap();
-                assert_eq!(incoming.public_key(), self.ben.identity.public_key());
+                assert_eq!(incoming.peer().public_key(), self.ben.identity.public_key());
                 if self.cell.door == Door::AskAndAccept {
                     let answerer = incoming.accept();
                     return Ok((dialling.join().unwrap()?, answerer?));

@@ -1,13 +1,11 @@
 //! Callers about whom the application is asked.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::error::ConnectError;
-use crate::session::Session;
-use crate::trust::{Fingerprint, PublicKey};
+use crate::session::{Peer, Session};
 
 /// Callers that wait for the application to take them; of more, the oldest are turned away.
 const WAITING: usize = 64;
@@ -18,8 +16,7 @@ const WAITING: usize = 64;
 /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
 #[derive(Debug)]
 pub struct Incoming {
-    key: PublicKey,
-    address: Option<SocketAddr>,
+    peer: Peer,
     answer: Sender<Sender<Session>>,
     deadline: Instant,
 }
@@ -52,37 +49,21 @@ impl Queue {
 pub(super) type Answer = Receiver<Sender<Session>>;
 
 impl Incoming {
-    pub(super) fn new(
-        key: PublicKey,
-        address: Option<SocketAddr>,
-        deadline: Instant,
-    ) -> (Self, Answer) {
+    pub(super) fn new(peer: Peer, deadline: Instant) -> (Self, Answer) {
         let (answer, answers) = bounded(1);
         let incoming = Self {
-            key,
-            address,
+            peer,
             answer,
             deadline,
         };
         (incoming, answers)
     }
 
-    /// The key that it has proved to hold.
+    /// Who it is, as far as is known before it is let in: its key and where it calls from, and no
+    /// name.
     #[must_use]
-    pub fn public_key(&self) -> PublicKey {
-        self.key
-    }
-
-    /// The key's fingerprint, for two people to compare.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.key.fingerprint()
-    }
-
-    /// Where it calls from.
-    #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// Lets it in, this time; [`KnownPeers::remember`](crate::KnownPeers::remember) lets it in ever

@@ -15,7 +15,7 @@ use crate::driver::desk::SharedDesk;
 use crate::driver::establish::{self, Caller};
 use crate::error::{ConnectError, Stage};
 use crate::protocol::{Pairing, Refusal};
-use crate::session::Session;
+use crate::session::{Peer, Session};
 use crate::transport::{Transport, tcp};
 use crate::trust::{Fingerprint, How, Judged, Standing, Strangers};
 
@@ -188,7 +188,8 @@ impl<'a> Reception<'a> {
 
     /// Asks the application; `None` is a no.
     fn ask(&self, caller: &Caller) -> Option<Sender<Session>> {
-        let (incoming, answer) = Incoming::new(caller.key(), self.address, self.deadline);
+        let (incoming, answer) =
+            Incoming::new(Peer::stranger(caller.key(), self.address), self.deadline);
         self.arrivals.incoming.put(incoming);
         loop {
             let tick = Instant::now() + TICK;
