@@ -1,7 +1,5 @@
 //! Who gets in: known peers, codes, keys and strangers, over real TCP.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 mod support;
 
 use ptp_core::{ConnectError, Event, Listener, Notice, Standing};
