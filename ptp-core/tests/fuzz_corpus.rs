@@ -34,6 +34,31 @@ fn what_an_authenticated_peer_says_breaks_no_promise() {
     replay("inbound", fuzzing::inbound);
 }
 
+#[test]
+fn frames_in_any_order_around_a_pairing_break_no_promise() {
+    for seed in 0..MUTATIONS {
+        let _announce = Announce {
+            target: "inbound",
+            seed,
+        };
+        let mut random = Random(seed);
+        // Either side, and any way to cut it into records and reads.
+        let how = 0x80 | random.below(0x20) as u8;
+        let mut input = vec![how];
+        for _ in 0..random.below(12) {
+            // Share, confirmation, welcome, refusal and name; now and then any other.
+            let kind = match random.below(8) {
+                0 => random.below(256) as u8,
+                other => 0x08 + other as u8 % 7,
+            };
+            let usual = [0, 1, 31, 32, 33, 34][random.below(6)];
+            input.extend([kind, usual]);
+            input.extend((0..usual).map(|_| random.below(256) as u8));
+        }
+        fuzzing::inbound(&input);
+    }
+}
+
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = corpus(target);
     assert!(corpus.len() >= 10);

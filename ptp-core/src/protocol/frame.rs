@@ -403,6 +403,8 @@ mod tests {
             Control::Refused(Refusal::Busy),
             Control::Refused(Refusal::Other(99)),
             Control::Name("Ana".into()),
+            Control::Share([0x41; SHARE]),
+            Control::Confirmation([0xff; CONFIRMATION]),
         ];
         for frame in frames {
             let mut out = Vec::new();
@@ -456,6 +458,25 @@ mod tests {
         }
         out.extend_from_slice(b"later");
         assert_eq!(Opening::take(&out), Some(opening()));
+    }
+
+    #[test]
+    fn what_a_later_version_says_of_pairing_is_no_trust() {
+        let mut known = Vec::new();
+        opening().put(&mut known);
+        known.pop();
+        for (number, pairing) in [
+            (0, Pairing::NotNeeded),
+            (1, Pairing::Offered),
+            (2, Pairing::Wanted),
+            (3, Pairing::Wanted),
+            (1 << 63, Pairing::Wanted),
+            (u64::MAX, Pairing::Wanted),
+        ] {
+            let mut body = known.clone();
+            varint::put(&mut body, number);
+            assert_eq!(Opening::take(&body).unwrap().pairing, pairing);
+        }
     }
 
     #[test]

@@ -121,7 +121,9 @@ fn until_message_3(
     let (answered, message_2) = answering.handle_message_1(&message_1)?;
     let message_2 = carry(Flight::Message2, message_2);
     let checked = dialled.handle_message_2(&message_2)?;
-    let (keys, message_3) = checked.accept(&opening(WINDOW, 1 << 24))?;
+    let mut opening = opening(WINDOW, 1 << 24);
+    opening.pairing = Pairing::Offered;
+    let (keys, message_3) = checked.accept(&opening)?;
     let message_3 = carry(Flight::Message3, message_3);
     Ok(Outcome {
         dialler: Ok(keys),

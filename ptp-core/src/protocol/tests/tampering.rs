@@ -2,13 +2,16 @@
 
 use super::pair::{Ana, Ben, Pair, Scenario};
 use super::shake::{DIALLER, Fixed, Flight, LISTENER, Outcome, handshake, handshake_between};
-use crate::protocol::{Suite, Violation};
+use crate::protocol::{Pairing, Suite, Violation};
 
 const BOTH: [Suite; 2] = [Suite::Aes256Gcm, Suite::ChaCha20Poly1305];
 
+/// What both sides prefer, so that each suite is chosen once.
+const PREFERENCES: [[Suite; 2]; 2] = [BOTH, [Suite::ChaCha20Poly1305, Suite::Aes256Gcm]];
+
 /// One flight changed, and nothing else.
-fn changed(flight: Flight, change: impl Fn(&mut Vec<u8>)) -> Outcome {
-    handshake(&BOTH, &BOTH, |at, mut bytes| {
+fn changed(preferred: &[Suite], flight: Flight, change: impl Fn(&mut Vec<u8>)) -> Outcome {
+    handshake(preferred, preferred, |at, mut bytes| {
         if at == flight {
             change(&mut bytes);
         }
@@ -24,10 +27,10 @@ fn assert_closed(flight: Flight, outcome: &Outcome, what: &str) {
     }
 }
 
-/// What travels in an honest handshake between these.
-fn flights(keys: [&Fixed; 2]) -> Vec<(Flight, Vec<u8>)> {
+/// What travels in an honest handshake of those who prefer these.
+fn flights(preferred: &[Suite]) -> Vec<(Flight, Vec<u8>)> {
     let mut flights = Vec::new();
-    let outcome = handshake_between(keys, [&BOTH, &BOTH], |flight, bytes| {
+    let outcome = handshake(preferred, preferred, |flight, bytes| {
         flights.push((flight, bytes.clone()));
         bytes
     });
@@ -35,21 +38,32 @@ fn flights(keys: [&Fixed; 2]) -> Vec<(Flight, Vec<u8>)> {
     flights
 }
 
+/// Each flight of an honest handshake with either suite.
+fn all_flights() -> impl Iterator<Item = ([Suite; 2], Flight, Vec<u8>)> {
+    PREFERENCES.into_iter().flat_map(|preferred| {
+        let flights = flights(&preferred).into_iter();
+        flights.map(move |(flight, bytes)| (preferred, flight, bytes))
+    })
+}
+
 #[test]
 fn an_unchanged_handshake_succeeds_and_both_sides_know_the_same() {
-    let outcome = handshake(&BOTH, &BOTH, |_, bytes| bytes);
-    let (dialler, (listener, opening)) = (outcome.dialler.unwrap(), outcome.listener.unwrap());
-    assert_eq!(dialler.hash, listener.hash);
-    assert_eq!(dialler.peer, LISTENER.public());
-    assert_eq!(listener.peer, DIALLER.public());
-    assert_eq!(opening.session, [7; 16]);
+    for preferred in PREFERENCES {
+        let outcome = handshake(&preferred, &preferred, |_, bytes| bytes);
+        let (dialler, (listener, opening)) = (outcome.dialler.unwrap(), outcome.listener.unwrap());
+        assert_eq!(dialler.hash, listener.hash);
+        assert_eq!(dialler.peer, LISTENER.public());
+        assert_eq!(listener.peer, DIALLER.public());
+        assert_eq!(opening.session, [7; 16]);
+        assert_eq!(opening.pairing, Pairing::Offered);
+    }
 }
 
 #[test]
 fn each_changed_bit_of_the_hello_lines_and_the_handshake_fails_closed() {
-    for (flight, bytes) in flights([&DIALLER, &LISTENER]) {
+    for (preferred, flight, bytes) in all_flights() {
         for bit in 0..bytes.len() * 8 {
-            let outcome = changed(flight, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+            let outcome = changed(&preferred, flight, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             assert_closed(flight, &outcome, &format!("bit {bit}"));
         }
     }
@@ -57,28 +71,28 @@ fn each_changed_bit_of_the_hello_lines_and_the_handshake_fails_closed() {
 
 #[test]
 fn each_dropped_doubled_or_inserted_byte_fails_closed() {
-    for (flight, bytes) in flights([&DIALLER, &LISTENER]) {
+    for (preferred, flight, bytes) in all_flights() {
         for at in 0..bytes.len() {
-            let dropped = changed(flight, |bytes| {
+            let dropped = changed(&preferred, flight, |bytes| {
                 bytes.remove(at);
             });
             assert_closed(flight, &dropped, &format!("byte {at} dropped"));
-            let inserted = changed(flight, |bytes| bytes.insert(at, b' '));
+            let inserted = changed(&preferred, flight, |bytes| bytes.insert(at, b' '));
             assert_closed(flight, &inserted, &format!("a space at {at}"));
         }
-        let empty = changed(flight, Vec::clear);
+        let empty = changed(&preferred, flight, Vec::clear);
         assert_closed(flight, &empty, "all dropped");
-        let longer = changed(flight, |bytes| bytes.push(0));
+        let longer = changed(&preferred, flight, |bytes| bytes.push(0));
         assert_closed(flight, &longer, "a byte more");
     }
 }
 
 #[test]
 fn a_flight_of_any_other_length_fails_closed() {
-    for (flight, bytes) in flights([&DIALLER, &LISTENER]) {
+    for (preferred, flight, bytes) in all_flights() {
         let lengths = (0..300).chain([512, 4_096, 65_519, 65_535, 65_536]);
         for length in lengths.filter(|length| *length != bytes.len()) {
-            let outcome = changed(flight, |bytes| bytes.resize(length, b'x'));
+            let outcome = changed(&preferred, flight, |bytes| bytes.resize(length, b'x'));
             assert_closed(flight, &outcome, &format!("{length} bytes"));
         }
     }
@@ -86,11 +100,11 @@ fn a_flight_of_any_other_length_fails_closed() {
 
 #[test]
 fn a_suite_taken_out_of_the_offer_or_put_into_the_answer_fails_closed() {
-    let weaker = changed(Flight::Offer, |line| {
+    let weaker = changed(&BOTH, Flight::Offer, |line| {
         *line = b"PTP/1 25519_ChaChaPoly_SHA256\n".to_vec();
     });
     assert_closed(Flight::Offer, &weaker, "a suite less");
-    let other = changed(Flight::Answer, |line| {
+    let other = changed(&BOTH, Flight::Answer, |line| {
         *line = b"PTP/1 25519_ChaChaPoly_SHA256\n".to_vec();
     });
     assert_closed(Flight::Answer, &other, "another suite");
@@ -98,7 +112,7 @@ fn a_suite_taken_out_of_the_offer_or_put_into_the_answer_fails_closed() {
 
 #[test]
 fn a_flight_of_an_earlier_handshake_fails_closed() {
-    let earlier = flights([&DIALLER, &LISTENER]);
+    let earlier = flights(&BOTH);
     let later = [&DIALLER, &LISTENER].map(|keys| Fixed {
         identity: keys.identity,
         ephemeral: keys.ephemeral.map(|byte| byte ^ 0x40),
@@ -113,10 +127,10 @@ fn a_flight_of_an_earlier_handshake_fails_closed() {
 
 #[test]
 fn a_flight_in_another_s_place_fails_closed() {
-    let honest = flights([&DIALLER, &LISTENER]);
+    let honest = flights(&BOTH);
     for (flight, bytes) in &honest {
         for (other, _) in honest.iter().filter(|(_, other)| other != bytes) {
-            let outcome = changed(*other, |changed| changed.clone_from(bytes));
+            let outcome = changed(&BOTH, *other, |changed| changed.clone_from(bytes));
             assert_closed(*other, &outcome, &format!("{flight:?} in its place"));
         }
     }
