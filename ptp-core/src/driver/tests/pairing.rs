@@ -27,7 +27,7 @@ impl Stall {
     fn new() -> Self {
         let identity = Identity::generate().unwrap();
         Self {
-            desk: SharedDesk::new(),
+            desk: SharedDesk::new(None),
             config: Config::known(identity.clone(), KnownPeers::in_memory()),
             identity,
         }
