@@ -197,6 +197,22 @@ fn an_identity_that_others_can_read_is_not_used() {
     ended.is(1, "").says("chmod 600");
 }
 
+#[test]
+fn a_list_of_known_peers_that_was_spoiled_meanwhile_lets_nobody_in_and_is_told() {
+    let (ana, ben) = (Home::new(), Home::new());
+    pair(&ana, &ben);
+    let (server, port) = server_at_home(&ana, &[]);
+    let file = ana.0.join("known_peers");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{good}\nBen and nothing else\n")).unwrap();
+    assert_ne!(say(&ben, &port, &[], "x\n").code, Some(0));
+    server.complains("[ERROR] A caller was turned away: ");
+    assert!(server.stderr.text().contains("known_peers, line "));
+    fs::write(&file, good).unwrap();
+    say(&ben, &port, &[], "y\n").is(0, "");
+    server.wait().is(0, "y\n");
+}
+
 /// A terminal in this home.
 fn terminal(home: &Home, args: &[&str]) -> Terminal {
     let mut command = home.ptp(args);

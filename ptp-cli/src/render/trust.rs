@@ -72,6 +72,16 @@ pub(crate) fn notice(notice: &Notice) -> Option<String> {
             Some(format!("[SERVER] {tries} wrong codes{from}"))
         }
         Notice::TurnedAway {
+            cause: ConnectError::KnownPeers(error),
+            ..
+        } => {
+            let error = error.to_string();
+            Some(format!(
+                "[ERROR] A caller was turned away: {}",
+                escape::text(&error, 0)
+            ))
+        }
+        Notice::TurnedAway {
             address,
             fingerprint: Some(fingerprint),
             cause,

@@ -86,14 +86,10 @@ impl<'a> Reception<'a> {
         // all handshakes that are under way.
         self.shared.handshakes().end(self.number);
         match result {
-            // Fails only if nobody waits any more; that closes the session.
             Ok((session, asked_by)) => {
-                drop(
-                    asked_by
-                        .as_ref()
-                        .unwrap_or(&self.arrivals.sessions)
-                        .send(session),
-                );
+                let waiting = asked_by.as_ref().unwrap_or(&self.arrivals.sessions);
+                // Fails only if nobody waits any more; that closes the session.
+                let _ = waiting.send(session);
             }
             Err(cause) => self.turned_away(cause),
         }
