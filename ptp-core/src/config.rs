@@ -46,6 +46,10 @@ pub struct Config {
     /// network takes. The smaller of both sides' values holds; after a third of it the peer is
     /// asked for a sign of life. At least 100 ms.
     pub timeout: Duration,
+    /// How long a session that has lost its connection is kept and tried to be taken up again, from
+    /// the moment at which this side noticed: 60 s. Zero makes every loss final, as it always is
+    /// over a transport that can't be dialled again ([`Session::over`](crate::Session::over)).
+    pub resume: Duration,
     /// How long dropping a session may take to deliver what was accepted and to say goodbye: 2 s,
     /// because nobody expects `drop` to take longer.
     pub linger: Duration,
@@ -113,6 +117,7 @@ impl Config {
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(45),
+            resume: Duration::from_secs(60),
             linger: Duration::from_secs(2),
             max_sessions: 1_024,
             max_handshakes: 64,

@@ -1,8 +1,9 @@
 //! What a session tells its application.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use crate::protocol::Message;
+use crate::protocol::{Message, MessageId};
 
 /// What happened in a session.
 #[derive(Debug)]
@@ -10,8 +11,41 @@ use crate::protocol::Message;
 pub enum Event {
     /// A message arrived. Taking it from the channel acknowledges it to its sender.
     Received(Message),
+    /// The peer's application has taken every message up to this one.
+    ///
+    /// Cumulative: while one waits in the channel, what is delivered meanwhile is told by the next.
+    Delivered {
+        /// What [`Sender::send`](crate::Sender::send) returned for the last of them.
+        up_to: MessageId,
+    },
+    /// The connection was lost, and the session goes on: it is taken up again as soon as the two
+    /// sides reach each other, within [`Config::resume`](crate::Config::resume). Messages are
+    /// accepted meanwhile as far as the window goes.
+    Interrupted(Box<Interruption>),
+    /// The two sides have a connection again, and nothing was lost.
+    Resumed(Box<Resumption>),
     /// The session ended. Comes exactly once, last; then the channel closes.
     Disconnected(Box<End>),
+}
+
+/// How a connection was lost.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Interruption {
+    /// When this side noticed.
+    pub since: Instant,
+    /// What happened, for a person to read.
+    pub cause: String,
+}
+
+/// How a session was taken up again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Resumption {
+    /// How long it was interrupted.
+    pub after: Duration,
+    /// Messages that the peer did not have, which are sent now.
+    pub resent: u64,
 }
 
 /// How a session ended, and what of the messages sent was not delivered.
@@ -75,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_two_words() {
-        assert_eq!(size_of::<Event>(), 16);
+    fn an_event_is_three_words() {
+        assert_eq!(size_of::<Event>(), 24);
     }
 }

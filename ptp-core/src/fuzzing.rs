@@ -148,8 +148,10 @@ impl Peer {
     /// Reads `wire` in slices and answers each.
     fn hear(&mut self, wire: &[u8], slice: usize) -> Result<(), Violation> {
         let mut rest = wire;
+        let mut greets = false;
         self.answer();
-        while !rest.is_empty() {
+        while !rest.is_empty() || greets && self.inbound.is_open() {
+            greets = !self.inbound.is_open();
             let space = self.inbound.space();
             let (read, later) = rest.split_at(rest.len().min(slice).min(space.len()));
             space[..read.len()].copy_from_slice(read);

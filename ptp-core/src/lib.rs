@@ -53,7 +53,7 @@ mod trust;
 
 pub use config::Config;
 pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
-pub use event::{End, Event, Reason};
+pub use event::{End, Event, Interruption, Reason, Resumption};
 pub use listener::{Incoming, Listener, Notice};
 pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;

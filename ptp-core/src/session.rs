@@ -107,6 +107,8 @@ pub struct Stats {
     pub unacknowledged: u64,
     /// Messages that the own application has taken.
     pub taken: u64,
+    /// How often the session was taken up again after its connection was lost.
+    pub resumes: u64,
 }
 
 /// What became of a session that was closed.
@@ -303,6 +305,7 @@ impl Session {
             sent,
             unacknowledged: sent - acked,
             taken: state.connection.taken(),
+            resumes: 0,
         }
     }
 
@@ -333,6 +336,7 @@ impl Session {
             match self.events.recv_deadline(deadline) {
                 Ok(Event::Received(message)) => report.unread.push(message),
                 Ok(Event::Disconnected(end)) => report.end = Some(end),
+                Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return report,
             }
@@ -343,6 +347,7 @@ impl Session {
             match event {
                 Event::Received(message) => report.unread.push(message),
                 Event::Disconnected(end) => report.end = Some(end),
+                _ => {}
             }
         }
         self.join();

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{ConnectError, Stage};
 use crate::protocol::{
     Answer, Answering, Control, Credit, Dial, Greeting, Keys, MAX_MESSAGE_3, MAX_NAME, MESSAGE_1,
-    MESSAGE_2, Opening, Pairing, Refusal, Secrets, Suite, Violation, choose, identify,
+    MESSAGE_2, Opening, Pairing, Refusal, ResumePoint, Secrets, Suite, Violation, choose, identify,
 };
 use crate::transport::Halves;
 use crate::trust::{How, Identity, Judged, PublicKey, Standing, Strangers};
@@ -297,8 +297,7 @@ fn opening(config: &Config, session: [u8; 16], pairing: Pairing) -> Opening {
         max_message: config.max_message.into(),
         timeout_ms: config.timeout.as_millis().try_into().unwrap_or(u64::MAX),
         credit: window(config),
-        received: 0,
-        partial: 0,
+        resume: ResumePoint::default(),
         pairing,
     }
 }

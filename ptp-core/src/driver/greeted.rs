@@ -21,8 +21,6 @@ pub(crate) struct Established {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) sealer: Sealer,
     pub(crate) inbound: Inbound,
-    /// What came behind the greeting.
-    pub(crate) intake: Intake,
     pub(crate) limits: Limits,
     pub(crate) peer_key: PublicKey,
     pub(crate) peer_name: String,
@@ -129,7 +127,6 @@ impl Greeted {
             sealer: self.sealer,
             peer_name: self.intake.name.take().unwrap_or_default(),
             inbound: self.inbound,
-            intake: self.intake,
             limits: Limits {
                 window: window(config),
                 granted: theirs.credit,

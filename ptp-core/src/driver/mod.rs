@@ -122,7 +122,6 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
         inbound: established.inbound,
         transport: established.reader,
         events: events_in,
-        first: established.intake,
         messages: Vec::new(),
         answers_soon: false,
         last_read: now,

@@ -28,8 +28,6 @@ pub(super) struct Reader {
     pub(super) inbound: Inbound,
     pub(super) transport: Box<dyn ReadHalf>,
     pub(super) events: Sender<Event>,
-    /// What came behind the greeting.
-    pub(super) first: Intake,
     /// The messages of one read, before they are sent.
     pub(super) messages: Vec<Message>,
     /// What was waited for last came within `SOON`.
@@ -81,7 +79,8 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<std::convert::Infallible, Ending> {
-        let mut intake = std::mem::take(&mut self.first);
+        // What came behind the greeting.
+        let mut intake = self.inbound.handle_read(0)?;
         loop {
             self.handle_received(&intake)?;
             self.inbound.drain_messages(&mut self.messages);

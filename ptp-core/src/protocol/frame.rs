@@ -109,6 +109,14 @@ pub(crate) struct Credit {
     pub(crate) bytes: u64,
 }
 
+/// Where the other side is to go on: how many messages this side has, and how many bytes of the
+/// next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ResumePoint {
+    pub(crate) received: u64,
+    pub(crate) partial: u64,
+}
+
 /// A side's limits, its session and where it stands: in handshake message 3 and in `Welcome`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opening {
@@ -122,9 +130,7 @@ pub(crate) struct Opening {
     pub(crate) timeout_ms: u64,
     /// What the other side may send.
     pub(crate) credit: Credit,
-    /// The resume point: how many messages this side has, and how many bytes of the next.
-    pub(crate) received: u64,
-    pub(crate) partial: u64,
+    pub(crate) resume: ResumePoint,
     /// Whether the dialler trusts the listener's key; a listener states `NotNeeded`.
     pub(crate) pairing: Pairing,
 }
@@ -168,8 +174,8 @@ impl Opening {
             self.timeout_ms,
             self.credit.messages,
             self.credit.bytes,
-            self.received,
-            self.partial,
+            self.resume.received,
+            self.resume.partial,
             self.pairing.number(),
         ] {
             varint::put(out, number);
@@ -190,8 +196,10 @@ impl Opening {
                 messages: number()?,
                 bytes: number()?,
             },
-            received: number()?,
-            partial: number()?,
+            resume: ResumePoint {
+                received: number()?,
+                partial: number()?,
+            },
             pairing: Pairing::from_number(number()?),
         })
     }
@@ -378,8 +386,10 @@ mod tests {
                 messages: 65_536,
                 bytes: 1 << 23,
             },
-            received: 300,
-            partial: u64::MAX,
+            resume: ResumePoint {
+                received: 300,
+                partial: u64::MAX,
+            },
             pairing: Pairing::Offered,
         }
     }

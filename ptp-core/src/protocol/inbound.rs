@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::error::Violation;
-use super::frame::{self, Control, Credit, Opening, Refusal, kind};
+use super::frame::{self, Control, Credit, Opening, Refusal, ResumePoint, kind};
 use super::greeting::Greeting;
 use super::message::{Assembly, Block, Entry, Mark, Message, MessageKind};
 use super::read_buffer::{self, ReadBuffer};
@@ -98,12 +98,14 @@ impl Inbound {
     }
 
     /// The first `length` bytes of `space()` came from the network. Messages among them are to
-    /// be fetched with `drain_messages` before the next call.
+    /// be fetched with `drain_messages` before the next call. Where the greeting ends it stops: what
+    /// came behind is handled by the next call, for which 0 bytes will do.
     pub(crate) fn handle_read(&mut self, length: usize) -> Result<Intake, Violation> {
         self.buffer.handle_read(length, &mut self.opener)?;
         let mut intake = Intake::default();
         self.mark(0);
-        loop {
+        let greets = !self.is_open();
+        while !(greets && self.is_open()) {
             self.enter_messages()?;
             let frames = self.buffer.frames();
             let whole = frame::header(frames)?.filter(|frame| frame.frame() <= frames.len());
@@ -118,6 +120,22 @@ impl Inbound {
         intake.bytes = self.bytes;
         intake.last_began = self.began;
         Ok(intake)
+    }
+
+    /// How many whole messages came, and how many bytes of the next.
+    pub(crate) fn resume_point(&self) -> ResumePoint {
+        ResumePoint {
+            received: self.messages,
+            partial: self.assembly.body().len() as u64,
+        }
+    }
+
+    /// Goes on with the records of another connection of the same session, whose greeting is over.
+    pub(crate) fn resume(&mut self, connection: Self) {
+        self.opener = connection.opener;
+        self.buffer = connection.buffer;
+        // Both say it again where it holds.
+        self.bye = false;
     }
 
     /// Nothing came for a while: gives back the memory of the last burst.

@@ -31,7 +31,7 @@ mod tests;
 pub(crate) use connection::{ClosedBy, Connection, Limits};
 pub use error::Violation;
 pub(crate) use frame::{
-    Control, Credit, MAX_NAME, Opening, Pairing, Refusal, header as frame_header, kind,
+    Control, Credit, MAX_NAME, Opening, Pairing, Refusal, ResumePoint, header as frame_header, kind,
 };
 pub(crate) use greeting::Greeting;
 pub(crate) use handshake::{

@@ -51,7 +51,7 @@ fn listen_to(frames: &'static [u8]) -> (Result<(), ConnectError>, Intake) {
 
 #[test]
 fn a_dialler_is_told_what_is_wrong_with_its_greeting() {
-    let wrong: [(&[u8], Violation); 5] = [
+    let wrong: [(&[u8], Violation); 4] = [
         (b"\x01\x00", Violation::UnexpectedFrame(0x01)),
         (b"\x06\x01\x05", Violation::UnexpectedFrame(0x06)),
         (b"\x0c\x01\xff", Violation::MalformedFrame(0x0c)),
@@ -60,8 +60,6 @@ fn a_dialler_is_told_what_is_wrong_with_its_greeting() {
             b"\x0d\x21AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             Violation::UnexpectedFrame(0x0d),
         ),
-        // The greeting itself is whole, and the error in the same record.
-        (b"\x0c\x00\x0f", Violation::UnknownFrame(0x0f)),
     ];
     for (frames, violation) in wrong {
         let (result, intake) = listen_to(frames);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::{
     Answer, Answering, Control, Credit, Dial, Greeting, Inbound, Intake, Keys, MESSAGE_1,
-    MESSAGE_2, Opening, PREFIX, Pairing, Sealer, Secrets, Suite, choose,
+    MESSAGE_2, Opening, PREFIX, Pairing, ResumePoint, Sealer, Secrets, Suite, choose,
 };
 use crate::transport::{Duplex, Halves, Transport};
 use crate::trust::Identity;
@@ -120,8 +120,7 @@ pub(super) fn opening(session: [u8; 16]) -> Opening {
             messages: 10,
             bytes: 1_000,
         },
-        received: 0,
-        partial: 0,
+        resume: ResumePoint::default(),
         pairing: Pairing::NotNeeded,
     }
 }

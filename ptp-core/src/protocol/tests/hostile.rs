@@ -100,7 +100,7 @@ fn any_number_in_any_control_frame_is_taken_or_refused() {
         let credit = |messages, bytes| Credit { messages, bytes };
         let mut welcome = opening(credit(number, number), number);
         (welcome.generation, welcome.timeout_ms) = (number, number);
-        (welcome.received, welcome.partial) = (number, number);
+        (welcome.resume.received, welcome.resume.partial) = (number, number);
         let frames = [
             ack(number, credit(u64::MAX, u64::MAX)),
             ack(0, credit(number, u64::MAX)),

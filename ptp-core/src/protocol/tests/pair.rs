@@ -205,7 +205,9 @@ impl Side {
     /// Reads what arrived; returns what the last read of it brought.
     pub(super) fn hear(&mut self, now: Instant, mut bytes: &[u8]) -> Result<Intake, Violation> {
         let mut last = Intake::default();
-        while !bytes.is_empty() {
+        let mut greets = false;
+        while !bytes.is_empty() || greets && self.inbound.is_open() {
+            greets = !self.inbound.is_open();
             let space = self.inbound.space();
             let (read, rest) = bytes.split_at(bytes.len().min(space.len()));
             space[..read.len()].copy_from_slice(read);

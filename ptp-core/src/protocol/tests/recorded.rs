@@ -1,5 +1,6 @@
 //! The conversation that docs/protocol.md shows in hex, made anew and compared.
 
+use crate::protocol::ResumePoint;
 use crate::protocol::frame::{Control, Credit, Opening, Pairing, kind, put_header, put_time};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::handshake::{Answering, Dial, Keys, Secrets};
@@ -186,8 +187,7 @@ fn opening(timeout_ms: u64) -> Opening {
         max_message: 16 << 20,
         timeout_ms,
         credit: WINDOW,
-        received: 0,
-        partial: 0,
+        resume: ResumePoint::default(),
         pairing: Pairing::NotNeeded,
     }
 }

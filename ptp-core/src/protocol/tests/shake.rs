@@ -5,7 +5,8 @@ use snow::resolvers::{CryptoResolver, DefaultResolver};
 
 use super::pair::WINDOW;
 use crate::protocol::{
-    Answer, Answering, Credit, Dial, Keys, Opening, Pairing, Secrets, Suite, Violation, choose,
+    Answer, Answering, Credit, Dial, Keys, Opening, Pairing, ResumePoint, Secrets, Suite,
+    Violation, choose,
 };
 
 /// The fixed private keys of one side.
@@ -47,8 +48,7 @@ pub(super) fn opening(credit: Credit, max_message: u64) -> Opening {
         max_message,
         timeout_ms: 45_000,
         credit,
-        received: 0,
-        partial: 0,
+        resume: ResumePoint::default(),
         pairing: Pairing::NotNeeded,
     }
 }
