@@ -148,7 +148,7 @@ pub(crate) struct Options {
     /// How long to try to connect; a server gives each caller so long
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
-    /// How long to wait for a lost peer to come back (this version does not wait)
+    /// How long to wait for a lost peer to come back [default: 3600 on a terminal, 60 in a pipe; 0: never]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) resume: Option<Duration>,
     /// At the end of input stay until the other side leaves (a server does so anyway)

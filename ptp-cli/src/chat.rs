@@ -114,6 +114,12 @@ impl Chat {
                         self.terminal.farewell(&lines);
                         return render::exit_of(&end);
                     }
+                    Event::Interrupted(interruption) => {
+                        lines.push(render::status(&render::interrupted(&interruption)));
+                    }
+                    Event::Resumed(resumption) => {
+                        lines.push(render::status(&render::resumed(&resumption)));
+                    }
                     _ => {}
                 }
             }
@@ -175,6 +181,8 @@ impl Chat {
 }
 
 impl Person for Chat {
+    const PATIENCE: Duration = Duration::from_secs(3600);
+
     fn say(&self, line: &str) {
         self.status(line);
     }

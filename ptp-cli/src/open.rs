@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::select;
 use ptp_core::{
@@ -37,6 +38,8 @@ pub(crate) type Failure = (String, Exit);
 
 /// What opening a session needs of whoever sits there.
 pub(crate) trait Person {
+    /// How long a lost peer is waited for, where the command does not say.
+    const PATIENCE: Duration;
     /// Shows a status line.
     fn say(&self, line: &str);
     /// Asks for a pairing code; `None` if there is nobody to ask.
@@ -44,13 +47,14 @@ pub(crate) trait Person {
 }
 
 /// Waits for somebody, or goes to somebody, as the command says.
-pub(crate) fn open(talk: &Talk, person: &impl Person) -> Result<Opened, Failure> {
+pub(crate) fn open<P: Person>(talk: &Talk, person: &P) -> Result<Opened, Failure> {
     let options = talk.options();
     let home = Home::of_user().map_err(|error| render::home_error(&error))?;
     let mut config = Config::known(home.identity, home.peers.clone());
     config.name.clone_from(&options.name);
     config.connect_timeout = options.timeout;
     config.handshake_timeout = options.timeout;
+    config.resume = options.resume.unwrap_or(P::PATIENCE);
     config.max_sessions = 1;
     config.code = code(options)?;
     if options.open {

@@ -52,6 +52,8 @@ pub(crate) fn run(talk: &Talk) -> Exit {
 struct Nobody;
 
 impl Person for Nobody {
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     fn say(&self, line: &str) {
         if !line.is_empty() {
             complain(line);
@@ -127,13 +129,9 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
                 continue;
             }
         };
+        let mut written = Ok(());
         match event {
-            Ok(Event::Received(message)) => {
-                let written = output.show(&session, &message);
-                if written.is_err() {
-                    return leave_quietly(session).unwrap_or(trouble.unwrap_or(Exit::Fine));
-                }
-            }
+            Ok(Event::Received(message)) => written = output.write(&session, &message),
             Ok(Event::Disconnected(end)) => {
                 for line in render::disconnected(&end) {
                     complain(&line);
@@ -145,8 +143,17 @@ fn converse(session: Arc<Session>, input: &Receiver<End>, leaves_at_eof: bool) -
                 };
                 return exit_of(&end, trouble, last);
             }
+            Ok(Event::Interrupted(interruption)) => complain(&render::interrupted(&interruption)),
+            Ok(Event::Resumed(resumption)) => complain(&render::resumed(&resumption)),
             Ok(_) => {}
             Err(_) => return Exit::Unexpected,
+        }
+        // Only before it waits for more.
+        if written.is_ok() && session.events().is_empty() {
+            written = output.stdout.flush();
+        }
+        if written.is_err() {
+            return leave_quietly(session).unwrap_or(trouble.unwrap_or(Exit::Fine));
         }
     }
 }
@@ -200,15 +207,7 @@ impl Output {
         }
     }
 
-    /// Writes a message and all that wait behind it, and flushes.
-    fn show(&mut self, session: &Session, message: &Message) -> io::Result<()> {
-        self.write(session, message)?;
-        if session.events().is_empty() {
-            self.stdout.flush()?;
-        }
-        Ok(())
-    }
-
+    /// Writes a message, as yet unflushed.
     fn write(&mut self, session: &Session, message: &Message) -> io::Result<()> {
         if self.terminal {
             let speaker = render::speaker(session.peer());

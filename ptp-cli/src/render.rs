@@ -5,7 +5,7 @@ mod trust;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-use ptp_core::{ConnectError, End, ListenError, Message, Peer, Stage};
+use ptp_core::{ConnectError, End, Interruption, ListenError, Message, Peer, Resumption, Stage};
 
 use crate::args::DEFAULT_PORT;
 use crate::escape;
@@ -74,6 +74,28 @@ pub(crate) fn message(speaker: &str, message: &Message) -> String {
     format!("{speaker}: {shown}")
 }
 
+/// `[INTERRUPTED]` and for how long it is tried to go on.
+pub(crate) fn interrupted(interruption: &Interruption) -> String {
+    format!(
+        "[INTERRUPTED] Connection lost, trying again for {} s (messages are kept)",
+        interruption.patience.as_secs_f64()
+    )
+}
+
+/// `[RESUMED]`, after how long, and what was made up for.
+pub(crate) fn resumed(resumption: &Resumption) -> String {
+    let count = resumption.resent;
+    format!(
+        "[RESUMED] After {} s, {count} {} delivered",
+        resumption.after.as_secs_f64().round(),
+        messages(count)
+    )
+}
+
+fn messages(count: u64) -> &'static str {
+    if count == 1 { "message" } else { "messages" }
+}
+
 /// `[DISCONNECTED]` and, where something was not delivered, an error.
 pub(crate) fn disconnected(end: &End) -> Vec<String> {
     use ptp_core::Reason::{ClosedByPeer, ClosedHere};
@@ -89,8 +111,7 @@ pub(crate) fn disconnected(end: &End) -> Vec<String> {
 
 /// An error that counts what was not delivered, if there is any.
 pub(crate) fn undelivered(end: &End) -> Option<String> {
-    let messages = |count| if count == 1 { "message" } else { "messages" };
-    match (end.unsent.len(), end.unconfirmed.len()) {
+    match (end.unsent.len() as u64, end.unconfirmed.len() as u64) {
         (0, 0) => None,
         (unsent, 0) => Some(format!(
             "[ERROR] {unsent} {} not delivered",

@@ -12,10 +12,17 @@ mod support;
 use rustix::process::Signal;
 use support::{Ptp, client, server, server_with_pipe};
 
+/// Every loss is final.
+const FINAL: &[&str] = &["--resume", "0"];
+
 /// A server and a client in a conversation, each with an open pipe for its input.
 fn conversation() -> (Ptp, Ptp) {
-    let (server, port) = server_with_pipe(&[]);
-    let client = Ptp::start(&client(&port, &[]));
+    conversation_with(&[])
+}
+
+fn conversation_with(options: &[&str]) -> (Ptp, Ptp) {
+    let (server, port) = server_with_pipe(options);
+    let client = Ptp::start(&client(&port, options));
     server.connected();
     client.connected();
     (server, client)
@@ -51,7 +58,7 @@ fn a_signal_in_the_middle_of_much_input_delivers_what_was_accepted() {
 
 #[test]
 fn a_peer_that_is_killed_is_noticed_at_once() {
-    let (server, mut client) = conversation();
+    let (server, mut client) = conversation_with(FINAL);
     client.write("one\n");
     server.prints("one\n");
     client.signal(Signal::KILL);
@@ -60,7 +67,7 @@ fn a_peer_that_is_killed_is_noticed_at_once() {
         .is(5, "one\n")
         .says("[DISCONNECTED] Connection lost: ");
 
-    let (mut server, client) = conversation();
+    let (mut server, client) = conversation_with(FINAL);
     server.write("one\n");
     client.prints("one\n");
     server.signal(Signal::KILL);
@@ -72,7 +79,7 @@ fn a_peer_that_is_killed_is_noticed_at_once() {
 
 #[test]
 fn what_a_killed_peer_did_not_take_is_counted() {
-    let (mut server, client) = conversation();
+    let (mut server, client) = conversation_with(FINAL);
     client.signal(Signal::STOP);
     server.write("one\ntwo\nthree\nquit\nfour\n");
     // Then the three are accepted, and its goodbye is not answered.

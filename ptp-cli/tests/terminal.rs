@@ -41,14 +41,6 @@ fn conversation() -> (Terminal, Terminal) {
     (server, client)
 }
 
-/// A server on a terminal in a conversation with a client in a pipe.
-fn with_pipe(columns: u16, rows: u16) -> (Terminal, Ptp) {
-    let (server, port) = waiting_at(columns, rows, &[]);
-    let client = Ptp::start(&client(&port, &[]));
-    server.prompts();
-    (server, client)
-}
-
 #[test]
 fn the_transcript_is_as_promised_when_the_server_leaves() {
     let (server, port) = waiting(&[]);
@@ -206,8 +198,9 @@ fn the_terminal_is_restored_after_a_connection_error() {
 
 #[test]
 fn the_terminal_is_restored_when_the_peer_is_killed() {
-    let (server, client) = with_pipe(80, 24);
-    server.types("half").ends_with(&["You: half"]);
+    let (server, port) = waiting(&["--resume", "0"]);
+    let client = Ptp::start(&client(&port, &[]));
+    server.prompts().types("half").ends_with(&["You: half"]);
     client.signal(Signal::KILL);
     server.exits(5);
     server.shows("[DISCONNECTED] Connection lost: ");

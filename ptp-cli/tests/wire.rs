@@ -117,10 +117,10 @@ fn the_same_words_look_different_each_time() {
 
 #[test]
 fn a_connection_that_is_cut_is_lost_on_both_sides() {
-    let (mut server, port) = server_with_pipe(&[]);
+    let (mut server, port) = server_with_pipe(&["--resume", "0"]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let between = listener.local_addr().unwrap().port().to_string();
-    let mut client = Ptp::start(&client(&between, &[]));
+    let mut client = Ptp::start(&client(&between, &["--resume", "0"]));
     let near = listener.accept().unwrap().0;
     let far = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     for (from, to) in [(&near, &far), (&far, &near)] {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::error::{ConnectError, Stage};
 use crate::transport::tcp;
@@ -13,13 +13,39 @@ use crate::transport::tcp;
 /// How long an address has before the next is tried beside it (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Connects to `address`, `"HOST:PORT"`.
-pub(crate) fn connect(address: &str, deadline: Instant) -> Result<TcpStream, ConnectError> {
-    race(resolve(address, deadline)?, deadline)
+/// How often it looks whether anybody still wants the connection.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Connects to `address`, `"HOST:PORT"`, as long as anybody wants it.
+pub(crate) fn connect(
+    address: &str,
+    deadline: Instant,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<TcpStream, ConnectError> {
+    race(resolve(address, deadline, is_wanted)?, deadline, is_wanted)
+}
+
+/// Waits for a thread's answer until `until`, unless nobody wants it any more.
+fn receive<T>(
+    answers: &Receiver<T>,
+    until: Instant,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<T, RecvTimeoutError> {
+    loop {
+        let tick = Instant::now() + TICK;
+        match answers.recv_deadline(tick.min(until)) {
+            Err(RecvTimeoutError::Timeout) if tick < until && is_wanted() => {}
+            result => return result,
+        }
+    }
 }
 
 /// Looks a name up in a thread that is abandoned at the deadline: the system's look-up has none.
-fn resolve(address: &str, deadline: Instant) -> Result<Vec<SocketAddr>, ConnectError> {
+fn resolve(
+    address: &str,
+    deadline: Instant,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<SocketAddr>, ConnectError> {
     if let Ok(address) = address.parse() {
         return Ok(vec![address]);
     }
@@ -40,8 +66,7 @@ fn resolve(address: &str, deadline: Instant) -> Result<Vec<SocketAddr>, ConnectE
             let _ = sender.send(found);
         })
         .map_err(ConnectError::Thread)?;
-    let found: io::Result<Vec<_>> = receiver
-        .recv_deadline(deadline)
+    let found: io::Result<Vec<_>> = receive(&receiver, deadline, is_wanted)
         .map_err(|_| ConnectError::TimedOut(Stage::Resolve))?;
     match found {
         Ok(addresses) if !addresses.is_empty() => Ok(alternate(addresses)),
@@ -70,7 +95,11 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Tries the addresses one beside the other; the first that answers is taken.
-fn race(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, ConnectError> {
+fn race(
+    addresses: Vec<SocketAddr>,
+    deadline: Instant,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<TcpStream, ConnectError> {
     let (sender, receiver) = crossbeam_channel::unbounded();
     let mut waiting = addresses.into_iter();
     let mut running = 0;
@@ -97,7 +126,7 @@ fn race(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, Conn
         } else {
             deadline
         };
-        match receiver.recv_deadline(until) {
+        match receive(&receiver, until, is_wanted) {
             Ok((_, Ok(stream))) => return Ok(stream),
             Ok((address, Err(cause))) => {
                 running -= 1;
@@ -106,7 +135,7 @@ fn race(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, Conn
                     _ => ConnectError::Unreachable { address, cause },
                 });
             }
-            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && is_wanted() => {}
             Err(_) => return Err(ConnectError::TimedOut(Stage::Connect)),
         }
     }
@@ -137,7 +166,7 @@ mod tests {
             "::1",
             "a b:1",
         ] {
-            let error = resolve(text, Instant::now() + STAGGER).unwrap_err();
+            let error = resolve(text, Instant::now() + STAGGER, &|| true).unwrap_err();
             assert!(matches!(error, ConnectError::Address(_)), "{text}: {error}");
         }
     }

@@ -86,6 +86,9 @@ pub enum ConnectError {
     /// The other side is in a conversation.
     #[error("the other side is busy with somebody else")]
     Busy,
+    /// The other side does not know the session that was to go on: it gave up waiting, or began anew.
+    #[error("the other side does not know the session any more")]
+    UnknownSession,
     /// The other side does not let this one in.
     #[error("the other side refused: {0}")]
     Refused(String),

@@ -34,6 +34,8 @@ pub enum Event {
 pub struct Interruption {
     /// When this side noticed.
     pub since: Instant,
+    /// How long from then on it tries to get another.
+    pub patience: Duration,
     /// What happened, for a person to read.
     pub cause: String,
 }

@@ -45,6 +45,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod listener;
+mod peer;
 mod protocol;
 mod sender;
 mod session;
@@ -55,9 +56,10 @@ pub use config::Config;
 pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
 pub use event::{End, Event, Interruption, Reason, Resumption};
 pub use listener::{Incoming, Listener, Notice};
+pub use peer::Peer;
 pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
 pub use sender::Sender;
-pub use session::{CloseReport, Peer, Role, Session, Stats};
+pub use session::{CloseReport, Role, Session, Stats};
 pub use trust::{
     Code, CodeError, CodeWord, FileError, Fingerprint, Forgotten, Home, HomeError, How, Identity,
     IdentityError, IdentityProblem, KnownPeer, KnownPeers, KnownPeersError, ParseFingerprintError,

@@ -1,6 +1,5 @@
 //! A conversation with one peer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,15 +8,17 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::config::Config;
 use crate::connect;
+use crate::driver::comeback::{Comeback, Reach, Way};
 use crate::driver::establish::{self, Dialling};
 use crate::driver::greeted::Established;
 use crate::driver::{self, Running, Shared, deadline};
 use crate::error::{ConnectError, Stage};
 use crate::event::{End, Event};
+use crate::peer::Peer;
 use crate::protocol::Message;
 use crate::sender::Sender;
 use crate::transport::{Halves, Transport};
-use crate::trust::{Fingerprint, Identity, Judged, PublicKey, Standing};
+use crate::trust::{Identity, Judged, PublicKey};
 
 /// Which side of the handshake to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,73 +27,6 @@ pub enum Role {
     Dialler,
     /// Answers.
     Listener,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    claimed_name: String,
-    judged: Judged,
-    public_key: PublicKey,
-    address: Option<SocketAddr>,
-}
-
-impl Peer {
-    /// One that has proved its key, and said nothing yet.
-    pub(crate) fn stranger(public_key: PublicKey, address: Option<SocketAddr>) -> Self {
-        Self {
-            claimed_name: String::new(),
-            judged: Judged::new(Standing::Stranger),
-            public_key,
-            address,
-        }
-    }
-
-    /// What to call the peer: the name that it was remembered by, or what it calls itself if it is
-    /// not one of the known peers; empty if it says nothing. Where
-    /// [`is_name_sure`](Self::is_name_sure) says no, nobody has checked it. It may hold any
-    /// character: escape it before you show it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.judged.name.as_deref().unwrap_or(&self.claimed_name)
-    }
-
-    /// What the peer calls itself in this session; empty if it says nothing.
-    #[must_use]
-    pub fn claimed_name(&self) -> &str {
-        &self.claimed_name
-    }
-
-    /// Whether the name is that of a known peer or of this side's own identity, rather than a
-    /// stranger's word.
-    #[must_use]
-    pub fn is_name_sure(&self) -> bool {
-        !matches!(self.judged.standing, Standing::Stranger | Standing::Listed)
-    }
-
-    /// What this side knows of the peer.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.judged.standing
-    }
-
-    /// The key's fingerprint, for two people to compare.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.public_key.fingerprint()
-    }
-
-    /// The static key that the peer has proved to hold.
-    #[must_use]
-    pub fn public_key(&self) -> PublicKey {
-        self.public_key
-    }
-
-    /// Where it is; `None` over a transport without addresses.
-    #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
 }
 
 /// How a session does.
@@ -162,7 +96,7 @@ impl Session {
     pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
         let deadline = deadline(config.connect_timeout);
         let dial = |pair| {
-            let stream = connect::connect(address, deadline)?;
+            let stream = connect::connect(address, deadline, &|| true)?;
             Self::dial(stream, config, Some(address), pair, deadline)
         };
         match dial(false) {
@@ -207,7 +141,9 @@ impl Session {
             pair,
         };
         let (established, judged) = establish::dial(split(transport)?, &dialling, deadline)?;
-        Self::start(established, judged, config, identity)
+        // Only an address can be reached anew.
+        let way = place.map(|address| Way::Dial(reach(address.to_owned())));
+        Self::start(established, judged, config, identity, way)
     }
 
     fn answer(transport: impl Transport, config: &Config) -> Result<Self, ConnectError> {
@@ -215,7 +151,7 @@ impl Session {
         let deadline = deadline(config.handshake_timeout);
         let (established, judged) =
             establish::answer_known(split(transport)?, config, identity, deadline)?;
-        Self::start(established, judged, config, identity)
+        Self::start(established, judged, config, identity, None)
     }
 
     pub(crate) fn start(
@@ -223,6 +159,7 @@ impl Session {
         judged: Judged,
         config: &Config,
         identity: &Identity,
+        way: Option<Way>,
     ) -> Result<Self, ConnectError> {
         let peer = Peer {
             claimed_name: established.peer_name.clone(),
@@ -231,11 +168,18 @@ impl Session {
             address: established.address,
         };
         let handshake_hash = established.handshake_hash;
+        let comeback = way.map(|way| Comeback {
+            config: config.clone(),
+            identity: identity.clone(),
+            session: established.session,
+            peer: established.peer_key,
+            way,
+        });
         let Running {
             shared,
             events,
             reader,
-        } = driver::start(established).map_err(ConnectError::Thread)?;
+        } = driver::start(established, comeback).map_err(ConnectError::Thread)?;
         Ok(Self {
             shared,
             events,
@@ -246,6 +190,11 @@ impl Session {
             linger: config.linger,
             held: Vec::new(),
         })
+    }
+
+    /// What its listener hands connections to.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Keeps `what` for as long as the session is held.
@@ -305,7 +254,7 @@ impl Session {
             sent,
             unacknowledged: sent - acked,
             taken: state.connection.taken(),
-            resumes: 0,
+            resumes: state.connection.resumes(),
         }
     }
 
@@ -382,6 +331,11 @@ fn identity(config: &Config) -> Result<Identity, ConnectError> {
         Some(identity) => Ok(identity.clone()),
         None => Ok(Identity::generate()?),
     }
+}
+
+/// Reaches `address` anew.
+fn reach(address: String) -> Reach {
+    Box::new(move |deadline, is_wanted| split(connect::connect(&address, deadline, is_wanted)?))
 }
 
 fn split(transport: impl Transport) -> Result<Halves, ConnectError> {

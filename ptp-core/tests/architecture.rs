@@ -12,7 +12,7 @@ use std::fs;
 use source::{Source, code, functions, paths, root, sources, without_tests};
 
 /// Which modules of the library a module may name. Where names are given, only those of it.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     (
         "lib",
         &[
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "error",
             "event",
             "listener",
+            "peer",
             "protocol",
             "sender",
             "session",
@@ -40,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "error",
             "event",
             "connect",
+            "peer",
             "protocol::Message",
         ],
     ),
@@ -55,11 +57,13 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "driver",
             "config",
             "error",
+            "peer",
             "protocol",
             "transport",
             "trust",
         ],
     ),
+    ("peer", &["trust"]),
     ("connect", &["error", "transport"]),
     ("protocol", &[]),
     ("transport", &[]),

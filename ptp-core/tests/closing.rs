@@ -177,6 +177,7 @@ fn exactly_one_disconnected_comes_last_also_through_clones() {
                     .fold((0, 0), |(messages, ends), event| match event {
                         Event::Received(_) => (messages + 1, ends),
                         Event::Disconnected(_) => (messages, ends + 1),
+                        Event::Delivered { .. } => (messages, ends),
                         other => panic!("{other:?}"),
                     })
             })
@@ -307,7 +308,9 @@ fn abort_waits_for_nobody_and_says_what_is_open() {
         assert!(took < Duration::from_secs(1), "{took:?}");
         assert_eq!(told.reason, Reason::ClosedHere);
         assert_eq!([ids(&told.unconfirmed), ids(&told.unsent)].concat(), [1]);
-        assert_eq!(rest(&ben).1.reason, Reason::Reset);
+        // It is told as far as that could be written without waiting.
+        let heard = rest(&ben).1.reason;
+        assert!(matches!(heard, Reason::ClosedByPeer | Reason::Reset));
     }
 }
 

@@ -206,8 +206,10 @@ fn closing_in_the_middle_of_callers_never_hangs() {
 
 #[test]
 fn a_session_that_nobody_accepts_ends_with_its_listener() {
-    let (listener, address) = listen(&Config::open());
-    let ana = dial(&address).unwrap();
+    let mut config = Config::open();
+    config.resume = Duration::ZERO;
+    let (listener, address) = listen(&config);
+    let ana = Session::connect(&address, &config).unwrap();
     drop(listener);
     assert!(end(&ana).reason != Reason::TimedOut);
 }

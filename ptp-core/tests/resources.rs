@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 
 use ptp_core::{Config, Listener, Session};
 use support::{Line, accept, end, eventually, message, pair, rest};
@@ -71,8 +72,10 @@ fn sessions_and_listeners_give_back_their_threads_and_descriptors() {
 
     let listener = Listener::bind("127.0.0.1:0", &Config::open()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let mut config = Config::open();
+    config.resume = Duration::ZERO;
     let waiting: Vec<_> = (0..20)
-        .map(|_| Session::connect(&address, &Config::open()).unwrap())
+        .map(|_| Session::connect(&address, &config).unwrap())
         .collect();
     drop(listener);
     waiting.iter().for_each(|session| drop(end(session)));

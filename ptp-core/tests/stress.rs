@@ -148,6 +148,7 @@ impl Side {
         assert!(self.lost.is_none(), "an event behind the last");
         match event {
             Event::Received(message) => self.taken.push(message),
+            Event::Delivered { .. } => {}
             Event::Disconnected(end) => {
                 assert_ne!(end.reason, Reason::Replaced);
                 self.lost = Some((ids(&end.unconfirmed), ids(&end.unsent)));

@@ -1,6 +1,7 @@
 //! From a fresh transport to an open session: hello, handshake, pairing where it is due, greeting,
 //! all under one deadline.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::desk::SharedDesk;
@@ -10,10 +11,11 @@ use super::pairing;
 use crate::config::Config;
 use crate::error::{ConnectError, Stage};
 use crate::protocol::{
-    Answer, Answering, Control, Credit, Dial, Greeting, Keys, MAX_MESSAGE_3, MAX_NAME, MESSAGE_1,
-    MESSAGE_2, Opening, Pairing, Refusal, ResumePoint, Secrets, Suite, Violation, choose, identify,
+    Answer, Answering, Checked, Control, Credit, Dial, Greeting, Keys, MAX_MESSAGE_3, MAX_NAME,
+    MESSAGE_1, MESSAGE_2, Opening, Pairing, Refusal, ResumePoint, Secrets, Suite, Violation,
+    choose, identify,
 };
-use crate::transport::Halves;
+use crate::transport::{Halves, Hangup};
 use crate::trust::{How, Identity, Judged, PublicKey, Standing, Strangers};
 
 /// Whom a dialler dials, and what it makes of who answers.
@@ -33,25 +35,16 @@ pub(crate) fn dial(
     deadline: Instant,
 ) -> Result<(Established, Judged), ConnectError> {
     let config = dialling.config;
-    let mut line = Line::new(halves, deadline);
-    let dial = Dial::new(secrets(dialling.identity), &Suite::preferred());
-    line.write(dial.offer())?;
-    let answer = line.read_line()?;
-    let suite = match Answer::read(&answer) {
-        Some(Answer::Chosen(suite)) => suite,
-        Some(Answer::Version) => return Err(ConnectError::Version),
-        Some(Answer::Overloaded) => return Err(ConnectError::Overloaded),
-        None => return Err(ConnectError::NotPtp(identify(&answer))),
-    };
-    line.stage = Stage::Handshake;
-    let (dialled, message_1) = dial.handle_answer(&answer, suite)?;
-    line.write_message(&message_1)?;
-    let checked = dialled.handle_message_2(&line.read_message(MESSAGE_2)?)?;
+    let (mut line, checked) = shake(halves, dialling.identity, deadline)?;
     // An error here ends it before the other side has learned anything of this one.
     let (mut judged, pairing) = dialling.judge(PublicKey(checked.peer))?;
     let mut session = [0; 16];
     getrandom::fill(&mut session).map_err(|error| line.error(error.into()))?;
-    let (keys, message_3) = checked.accept(&opening(config, session, pairing))?;
+    let opening = Opening {
+        pairing,
+        ..opening(config, session)
+    };
+    let (keys, message_3) = checked.accept(&opening)?;
     line.write_message(&message_3)?;
     line.stage = Stage::Welcome;
     let steps = match pairing {
@@ -73,6 +66,29 @@ pub(crate) fn dial(
     let established = greeted.finish(config, &welcome)?;
     dialling.remember(&mut judged, &established)?;
     Ok((established, judged))
+}
+
+/// The dialler's part up to the point where it knows who answers, and has not said who it is.
+pub(super) fn shake(
+    halves: Halves,
+    identity: &Identity,
+    deadline: Instant,
+) -> Result<(Line, Checked), ConnectError> {
+    let mut line = Line::new(halves, deadline);
+    let dial = Dial::new(secrets(identity), &Suite::preferred());
+    line.write(dial.offer())?;
+    let answer = line.read_line()?;
+    let suite = match Answer::read(&answer) {
+        Some(Answer::Chosen(suite)) => suite,
+        Some(Answer::Version) => return Err(ConnectError::Version),
+        Some(Answer::Overloaded) => return Err(ConnectError::Overloaded),
+        None => return Err(ConnectError::NotPtp(identify(&answer))),
+    };
+    line.stage = Stage::Handshake;
+    let (dialled, message_1) = dial.handle_answer(&answer, suite)?;
+    line.write_message(&message_1)?;
+    let checked = dialled.handle_message_2(&line.read_message(MESSAGE_2)?)?;
+    Ok((line, checked))
 }
 
 impl Dialling<'_> {
@@ -208,9 +224,23 @@ impl Caller {
         self.theirs.pairing
     }
 
-    /// Whether it wants to go on with an earlier session: this version has none to go on with.
+    /// Whether it wants to go on with an earlier session.
     pub(crate) fn resumes(&self) -> bool {
         self.theirs.generation != 0
+    }
+
+    /// Which connection of its session it is.
+    pub(crate) fn generation(&self) -> u64 {
+        self.theirs.generation
+    }
+
+    pub(crate) fn session(&self) -> [u8; 16] {
+        self.theirs.session
+    }
+
+    /// Ends its connection.
+    pub(crate) fn hangup(&self) -> Arc<dyn Hangup> {
+        Arc::clone(&self.line.halves.hangup)
     }
 
     /// Turns it away; returns what became of it.
@@ -255,8 +285,8 @@ impl Caller {
 
 /// A dialler that may be let in.
 pub(crate) struct Admitting {
-    greeted: Greeted,
-    theirs: Opening,
+    pub(super) greeted: Greeted,
+    pub(super) theirs: Opening,
     /// This side's proof that it knew the code, after a pairing.
     proof: Option<Control>,
 }
@@ -274,7 +304,7 @@ impl Admitting {
 
     /// Lets it in.
     pub(crate) fn welcome(mut self, config: &Config) -> Result<Established, ConnectError> {
-        let ours = opening(config, self.theirs.session, Pairing::NotNeeded);
+        let ours = opening(config, self.theirs.session);
         let greeting = [Control::Welcome(ours), Control::Name(name(config))];
         let frames: Vec<Control> = self.proof.into_iter().chain(greeting).collect();
         self.greeted.send(&frames)?;
@@ -289,8 +319,8 @@ fn secrets(identity: &Identity) -> Secrets<'_> {
     }
 }
 
-/// What this side asks for: its limits, and nothing to resume.
-fn opening(config: &Config, session: [u8; 16], pairing: Pairing) -> Opening {
+/// What this side states of itself for a new session.
+pub(super) fn opening(config: &Config, session: [u8; 16]) -> Opening {
     Opening {
         session,
         generation: 0,
@@ -298,12 +328,12 @@ fn opening(config: &Config, session: [u8; 16], pairing: Pairing) -> Opening {
         timeout_ms: config.timeout.as_millis().try_into().unwrap_or(u64::MAX),
         credit: window(config),
         resume: ResumePoint::default(),
-        pairing,
+        pairing: Pairing::NotNeeded,
     }
 }
 
 /// The own name, cut to what a frame may hold.
-fn name(config: &Config) -> String {
+pub(super) fn name(config: &Config) -> String {
     let mut end = config.name.len().min(MAX_NAME);
     while !config.name.is_char_boundary(end) {
         end -= 1;

@@ -1,14 +1,15 @@
 //! A connection with keys, until both sides have greeted.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::line::Line;
 use crate::config::Config;
 use crate::error::ConnectError;
 use crate::protocol::{
-    Control, Credit, Greeting, Inbound, Intake, Keys, Limits, Opening, PREFIX, Refusal, Sealer,
-    Violation,
+    Control, Credit, Greeting, Inbound, Intake, Keys, Limits, Opening, PREFIX, Refusal,
+    ResumePoint, Sealer, Violation,
 };
 use crate::transport::{Halves, Hangup, ReadHalf, WriteHalf};
 use crate::trust::PublicKey;
@@ -17,11 +18,14 @@ use crate::trust::PublicKey;
 pub(crate) struct Established {
     pub(crate) reader: Box<dyn ReadHalf>,
     pub(crate) writer: Box<dyn WriteHalf>,
-    pub(crate) hangup: Box<dyn Hangup>,
+    pub(crate) hangup: Arc<dyn Hangup>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) sealer: Sealer,
     pub(crate) inbound: Inbound,
     pub(crate) limits: Limits,
+    /// Where this side is to go on.
+    pub(crate) resume: ResumePoint,
+    pub(crate) session: [u8; 16],
     pub(crate) peer_key: PublicKey,
     pub(crate) peer_name: String,
     pub(crate) handshake_hash: [u8; 32],
@@ -133,6 +137,8 @@ impl Greeted {
                 peer_max_message: theirs.max_message,
                 timeout,
             },
+            resume: theirs.resume,
+            session: theirs.session,
             peer_key: self.peer,
             handshake_hash: self.hash,
         })
@@ -201,7 +207,7 @@ fn refused(refusal: Refusal) -> ConnectError {
         Refusal::PairingNeeded => ConnectError::PairingNeeded,
         Refusal::WrongCode => ConnectError::WrongCode,
         Refusal::NoPairing => ConnectError::NoPairing,
-        Refusal::UnknownSession => ConnectError::Refused("it does not know the session".into()),
+        Refusal::UnknownSession => ConnectError::UnknownSession,
         Refusal::Other(code) => ConnectError::Refused(format!("for a reason with number {code}")),
     }
 }

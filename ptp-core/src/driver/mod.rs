@@ -12,13 +12,17 @@
 //! The five laws that it keeps stand in docs/architecture.md. Locks are taken in one order:
 //! `out`, then `state`.
 
+pub(crate) mod comeback;
+mod course;
 pub(crate) mod desk;
 pub(crate) mod establish;
+mod feed;
 pub(crate) mod greeted;
 mod line;
 mod out;
 mod pairing;
 mod reader;
+mod resuming;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -31,8 +35,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use crate::event::Event;
-use crate::protocol::Connection;
+use crate::protocol::{Connection, Limits, ResumePoint, Violation};
 use crate::transport::Hangup;
+use comeback::Comeback;
+use establish::Caller;
+use feed::Feed;
 use greeted::Established;
 use out::Out;
 use reader::Reader;
@@ -56,8 +63,11 @@ pub(crate) struct Shared {
     work: Condvar,
     /// Those sleep here who wait for room, for acknowledgements or for the end.
     progress: Condvar,
+    /// The reader sleeps here while there is no connection.
+    arrival: Condvar,
     out: Mutex<Out>,
-    /// `None` once the session has ended: what keeps a sender then keeps no socket.
+    /// Ends the present connection, or the one that is being made. `None` where there is none: what
+    /// keeps a sender then keeps no socket.
     hangup: Mutex<Option<Arc<dyn Hangup>>>,
 }
 
@@ -77,6 +87,16 @@ pub(crate) struct State {
     given_up: bool,
     /// The application takes nothing more; the reader counts what it took before.
     abandoned: bool,
+    /// There is no connection.
+    down: bool,
+    /// The number of the newest connection; those before it are worth nothing.
+    generation: u64,
+    /// A caller that goes on with the session, and waits to be attended to.
+    successor: Option<Box<Caller>>,
+    /// Nobody can call any more to go on with the session.
+    door_closed: bool,
+    /// The peer came back and began anew.
+    replaced: bool,
     /// The reader has ended, and with it the session.
     pub(crate) ended: bool,
 }
@@ -88,13 +108,20 @@ pub(crate) struct Running {
     pub(crate) reader: JoinHandle<()>,
 }
 
-/// Starts the two threads of a session.
-pub(crate) fn start(established: Established) -> io::Result<Running> {
+/// Starts a session's reader, which starts a writer for each connection. `comeback` is how it gets
+/// another connection, if it can.
+pub(crate) fn start(established: Established, comeback: Option<Comeback>) -> io::Result<Running> {
     let now = Instant::now();
-    let timeout = established.limits.timeout;
+    let Established {
+        sealer,
+        writer,
+        hangup,
+        limits,
+        ..
+    } = established;
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
-            connection: Connection::new(&established.limits, now),
+            connection: Connection::new(&limits, now),
             writer_asleep: false,
             waiting: 0,
             received_since_write: true,
@@ -103,32 +130,35 @@ pub(crate) fn start(established: Established) -> io::Result<Running> {
             write_error: None,
             given_up: false,
             abandoned: false,
+            down: false,
+            generation: 0,
+            successor: None,
+            door_closed: false,
+            replaced: false,
             ended: false,
         }),
         work: Condvar::new(),
         progress: Condvar::new(),
-        out: Mutex::new(Out::new(established.sealer, established.writer, timeout)),
-        hangup: Mutex::new(Some(established.hangup.into())),
+        arrival: Condvar::new(),
+        out: Mutex::new(Out::new(
+            sealer,
+            writer,
+            Arc::clone(&hangup),
+            limits.timeout,
+        )),
+        hangup: Mutex::new(Some(hangup)),
     });
     let (events_in, events) = crossbeam_channel::unbounded();
-    let writer = {
-        let shared = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("ptp-writer".into())
-            .spawn(move || writer::run(&shared))?
-    };
-    let reader = Reader {
-        shared: Arc::clone(&shared),
-        inbound: established.inbound,
-        transport: established.reader,
-        events: events_in,
-        messages: Vec::new(),
-        answers_soon: false,
-        last_read: now,
-    };
+    let feed = Feed::new(events_in);
+    let reader = Reader::new(
+        Arc::clone(&shared),
+        established.inbound,
+        established.reader,
+        feed,
+    );
     let spawned = thread::Builder::new()
         .name("ptp-reader".into())
-        .spawn(move || reader.run(writer));
+        .spawn(move || course::run(reader, comeback));
     if spawned.is_err() {
         shared.end();
     }
@@ -168,6 +198,12 @@ impl Shared {
         state
     }
 
+    /// Sleeps at `arrival`, for so long at the most.
+    fn sleep<'a>(&self, state: MutexGuard<'a, State>, most: Duration) -> MutexGuard<'a, State> {
+        let waited = self.arrival.wait_timeout(state, most);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     /// Sees to it that what the machine now wants to send goes out. Takes the lock over.
     #[inline]
     pub(crate) fn transmit(&self, mut state: MutexGuard<'_, State>) {
@@ -205,7 +241,7 @@ impl Shared {
             // Whoever holds it looks again before it lets the writer sleep.
             Err(TryLockError::WouldBlock) => return,
         };
-        if !out.is_written() {
+        if !out.is_written() || !out.is_connected() {
             return;
         }
         self.lock()
@@ -215,19 +251,22 @@ impl Shared {
         let mut state = self.lock();
         state.last_write = Instant::now();
         state.part_written = !out.is_written();
-        drop(out);
         match result {
-            Ok(()) => self.wake_writer(state),
-            Err(error) => self.fail(state, error),
+            Ok(()) => {
+                drop(out);
+                self.wake_writer(state);
+            }
+            Err(error) => self.fail(state, &out, error),
         }
     }
 
-    /// Writing failed: the reader is to notice and to tell.
-    fn fail(&self, mut state: MutexGuard<'_, State>, error: io::Error) {
+    /// Writing failed: the reader is to notice and to tell. Whoever fails still holds `out`, so that
+    /// it is this connection that ends and not the next.
+    fn fail(&self, mut state: MutexGuard<'_, State>, out: &Out, error: io::Error) {
         state.write_error.get_or_insert(error);
         drop(state);
         self.work.notify_one();
-        self.hang_up();
+        out.hang_up();
     }
 
     /// Gives back the memory of the last burst.
@@ -253,10 +292,16 @@ impl Shared {
         self.close();
     }
 
-    /// Ends the connection without waiting for the peer any longer.
+    /// Ends the session without waiting for the peer any longer. It is told, if that can be written
+    /// without waiting: then it does not wait for this side to come back.
     pub(crate) fn give_up(&self) {
-        self.lock().given_up = true;
+        let mut state = self.lock();
+        state.given_up = true;
+        state.connection.leave();
+        drop(state);
+        self.write_directly();
         self.hang_up();
+        self.arrival.notify_all();
     }
 
     fn hang_up(&self) {
@@ -268,11 +313,43 @@ impl Shared {
         }
     }
 
+    /// The connection has ended; its writer is to end, too.
+    fn disconnect(&self) {
+        self.lock().down = true;
+        self.hang_up();
+        self.work.notify_all();
+        self.progress.notify_all();
+    }
+
     /// Lets go of the transport: both threads are done with it.
     fn release(&self) {
         self.hangup().take();
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        out.release();
+        self.out().release();
+        let mut state = self.lock();
+        // Nobody is to write, nor to wake a writer, until there is another connection.
+        state.received_since_write = false;
+        state.writer_asleep = false;
+        state.part_written = false;
+    }
+
+    /// Another connection stands. Returns how many messages the peer does not have.
+    fn take_up(&self, out: Out, limits: &Limits, point: ResumePoint) -> Result<u64, Violation> {
+        let mut present = self.out();
+        *present = out;
+        let mut state = self.lock();
+        state.down = false;
+        state.write_error = None;
+        state.received_since_write = true;
+        state.last_write = Instant::now();
+        let missing = state
+            .connection
+            .handle_resumed(Instant::now(), limits, point);
+        self.progress.notify_all();
+        missing
+    }
+
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hangup(&self) -> MutexGuard<'_, Option<Arc<dyn Hangup>>> {
@@ -281,7 +358,12 @@ impl Shared {
 
     /// Wakes everybody: there is nothing to wait for any more.
     fn end(&self) {
-        self.lock().ended = true;
+        let mut state = self.lock();
+        state.ended = true;
+        state.down = true;
+        let successor = state.successor.take();
+        drop(state);
+        drop(successor);
         self.hang_up();
         self.work.notify_all();
         self.progress.notify_all();
@@ -289,13 +371,18 @@ impl Shared {
 }
 
 impl State {
+    /// Whether the session is to go on over another connection.
+    fn is_wanted(&self) -> bool {
+        !(self.given_up || self.replaced || self.door_closed || self.ended)
+    }
+
     /// Whether the writer has something to do.
     fn has_work(&self) -> bool {
         self.part_written || self.connection.wants_transmit() || self.is_over()
     }
 
-    /// Whether the writer has nothing to do ever again.
+    /// Whether the writer of this connection has nothing to do ever again.
     fn is_over(&self) -> bool {
-        self.ended || self.write_error.is_some() || self.connection.is_finished()
+        self.down || self.write_error.is_some() || self.connection.is_finished()
     }
 }

@@ -1,12 +1,13 @@
 //! The outgoing direction: gathers frames, seals them into records and writes them.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::protocol::{PREFIX, Sealer, TAG};
-use crate::transport::WriteHalf;
+use crate::transport::{Hangup, WriteHalf};
 
 /// How much goes into one write. Measured with 64 KiB messages: 192 KiB 2.3 GB/s, 256 KiB 3.2,
 /// 384 KiB 3.4, 1 MiB 2.8 (what the socket holds then lasts until its reader is awake, and it all
@@ -21,8 +22,8 @@ const RECORD: usize = 16 * 1024 - TAG - PREFIX;
 /// The sealing half and the transport's writing half; a part-written batch stays here.
 pub(super) struct Out {
     sealer: Sealer,
-    /// `None` once the session has ended.
-    transport: Option<Box<dyn WriteHalf>>,
+    /// `None` while there is no connection.
+    transport: Option<(Box<dyn WriteHalf>, Arc<dyn Hangup>)>,
     /// A peer that takes nothing for so long is dead.
     timeout: Duration,
     chunks: Vec<Bytes>,
@@ -31,10 +32,15 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn new(sealer: Sealer, transport: Box<dyn WriteHalf>, timeout: Duration) -> Self {
+    pub(super) fn new(
+        sealer: Sealer,
+        transport: Box<dyn WriteHalf>,
+        hangup: Arc<dyn Hangup>,
+        timeout: Duration,
+    ) -> Self {
         Self {
             sealer,
-            transport: Some(transport),
+            transport: Some((transport, hangup)),
             timeout,
             chunks: Vec::new(),
             sealed: Vec::new(),
@@ -114,18 +120,32 @@ impl Out {
     /// Tells the peer that nothing more comes.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match &mut self.transport {
-            Some(transport) => transport.finish(),
+            Some((transport, _)) => transport.finish(),
             None => Ok(()),
         }
     }
 
-    /// Lets go of the transport; nothing can be written any more.
+    /// Ends the connection that it writes to, so that its reader notices.
+    pub(super) fn hang_up(&self) {
+        if let Some((_, hangup)) = &self.transport {
+            hangup.hang_up();
+        }
+    }
+
+    /// Whether there is a connection to write to.
+    pub(super) fn is_connected(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    /// Lets go of the transport; what was sealed for it is worthless.
     pub(super) fn release(&mut self) {
         self.transport = None;
+        self.sealed = Vec::new();
+        self.written = 0;
     }
 
     fn write_once(&mut self, deadline: Instant) -> io::Result<()> {
-        let transport = self.transport.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        let (transport, _) = self.transport.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         self.written += transport.write(&self.sealed[self.written..], deadline)?;
         Ok(())
     }

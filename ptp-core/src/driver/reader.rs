@@ -1,15 +1,17 @@
-//! The reader thread: the only one that sends events, and the owner of every deadline.
+//! The reader thread: the only one that sends events, and the owner of every deadline. It lasts as
+//! long as the session.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
-use super::{Shared, State};
-use crate::event::{End, Event, Reason};
-use crate::protocol::{ClosedBy, Inbound, Intake, Message, Violation};
+use super::Shared;
+use super::feed::Feed;
+use super::greeted::Established;
+use super::out::Out;
+use super::writer;
+use crate::protocol::{Inbound, Intake, Message, Violation};
 use crate::transport::ReadHalf;
 
 /// How long the end of the stream is waited for once all is said: closing before it would make
@@ -26,19 +28,24 @@ const CLOSING_TICK: Duration = Duration::from_millis(50);
 pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     pub(super) inbound: Inbound,
-    pub(super) transport: Box<dyn ReadHalf>,
-    pub(super) events: Sender<Event>,
+    pub(super) feed: Feed,
+    transport: Box<dyn ReadHalf>,
     /// The messages of one read, before they are sent.
-    pub(super) messages: Vec<Message>,
+    messages: Vec<Message>,
     /// What was waited for last came within `SOON`.
-    pub(super) answers_soon: bool,
-    pub(super) last_read: Instant,
+    answers_soon: bool,
+    last_read: Instant,
+    /// What the peer did wrong when the present connection was taken up.
+    violation: Option<Violation>,
 }
 
 /// Why reading ended.
-enum Ending {
+pub(super) enum Ending {
     /// All is said in both directions.
-    Finished,
+    Finished {
+        /// Whether the stream then ended, as it should.
+        heard_end: bool,
+    },
     /// The stream ended or broke.
     Lost(String),
     /// The peer was silent for too long.
@@ -54,11 +61,41 @@ impl From<Violation> for Ending {
 }
 
 impl Reader {
-    /// Reads until the session ends, and tells its end.
-    pub(super) fn run(mut self, writer: JoinHandle<()>) {
-        let Err(ending) = self.read();
-        match &ending {
-            Ending::Finished => self.drain(),
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        inbound: Inbound,
+        transport: Box<dyn ReadHalf>,
+        feed: Feed,
+    ) -> Self {
+        Self {
+            shared,
+            inbound,
+            feed,
+            transport,
+            messages: Vec::new(),
+            answers_soon: false,
+            last_read: Instant::now(),
+            violation: None,
+        }
+    }
+
+    /// Holds a connection until it ends.
+    pub(super) fn hold(&mut self) -> Ending {
+        let writer = {
+            let shared = Arc::clone(&self.shared);
+            thread::Builder::new()
+                .name("ptp-writer".into())
+                .spawn(move || writer::run(&shared))
+        };
+        let mut ending = match &writer {
+            Ok(_) => {
+                let Err(ending) = self.read();
+                ending
+            }
+            Err(error) => Ending::Lost(format!("no thread could be started: {error}")),
+        };
+        match &mut ending {
+            Ending::Finished { heard_end } => *heard_end = *heard_end || self.drain(),
             Ending::Violation(violation) => {
                 log::debug!("the peer broke the protocol: {violation}");
                 let mut state = self.shared.lock();
@@ -68,26 +105,50 @@ impl Reader {
             }
             Ending::Lost(_) | Ending::Dead => {}
         }
-        self.shared.end();
-        // What was pulled is only settled when the writer has stopped; `end` made it stop.
-        let _ = writer.join();
+        self.shared.disconnect();
+        // What was pulled is only settled when the writer has stopped; it has no reason not to.
+        let _ = writer.map(JoinHandle::join);
         self.shared.release();
-        let end = self.end(&ending);
-        log::debug!("the session ended: {} {}", end.reason, end.cause);
-        // Fails only if the application has dropped the session and with it all interest.
-        let _ = self.events.send(Event::Disconnected(Box::new(end)));
+        ending
+    }
+
+    /// Goes on over another connection. Returns how many messages the peer does not have; `None` if
+    /// it wants what can't be, of which `hold` then makes an end.
+    pub(super) fn take_up(&mut self, connection: Established) -> Option<u64> {
+        let Established {
+            reader,
+            writer,
+            hangup,
+            sealer,
+            inbound,
+            limits,
+            resume,
+            ..
+        } = connection;
+        self.inbound.resume(inbound);
+        self.transport = reader;
+        self.answers_soon = false;
+        self.last_read = Instant::now();
+        let out = Out::new(sealer, writer, hangup, limits.timeout);
+        match self.shared.take_up(out, &limits, resume) {
+            Ok(missing) => Some(missing),
+            Err(violation) => {
+                self.violation = Some(violation);
+                None
+            }
+        }
     }
 
     fn read(&mut self) -> Result<std::convert::Infallible, Ending> {
+        if let Some(violation) = self.violation {
+            return Err(violation.into());
+        }
         // What came behind the greeting.
         let mut intake = self.inbound.handle_read(0)?;
         loop {
             self.handle_received(&intake)?;
             self.inbound.drain_messages(&mut self.messages);
-            for message in self.messages.drain(..) {
-                // As above: nobody is left who would miss it, and it is not acknowledged.
-                let _ = self.events.send(Event::Received(message));
-            }
+            self.feed.put_messages(&mut self.messages);
             intake = self.next_intake()?;
         }
     }
@@ -96,7 +157,12 @@ impl Reader {
         let mut state = self.shared.lock();
         state.connection.handle_received(Instant::now(), intake)?;
         state.received_since_write = true;
-        if state.waiting > 0 && (intake.ack.is_some() || intake.bye || intake.fault.is_some()) {
+        let news = intake.ack.is_some()
+            || intake.bye
+            || intake.fault.is_some()
+            || intake.gone
+            || intake.pong.is_some();
+        if news && state.waiting > 0 {
             self.shared.progress.notify_all();
         }
         self.shared.wake_writer(state);
@@ -108,15 +174,24 @@ impl Reader {
         loop {
             let deadline = self.handle_deadlines()?;
             match self.read_soon(deadline) {
+                Ok(0) if self.is_finished() => return Err(Ending::Finished { heard_end: true }),
                 Ok(0) => return Err(Ending::Lost("it ended without a goodbye".into())),
                 Ok(length) => {
                     self.last_read = Instant::now();
                     return Ok(self.inbound.handle_read(length)?);
                 }
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => self.rest(),
+                Err(_) if self.is_finished() => {
+                    return Err(Ending::Finished { heard_end: false });
+                }
                 Err(error) => return Err(Ending::Lost(error.to_string())),
             }
         }
+    }
+
+    /// Whether all is said: the writer may have said the last of it since it looked.
+    fn is_finished(&self) -> bool {
+        self.shared.lock().connection.is_finished()
     }
 
     /// Gives back the memory of the last burst if it was long ago.
@@ -147,9 +222,10 @@ impl Reader {
 
     /// Does what is due; returns when something is due again.
     fn handle_deadlines(&mut self) -> Result<Instant, Ending> {
+        let waiting = self.feed.waiting();
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.connection.handle_waiting(now, self.events.len());
+        state.connection.handle_waiting(now, waiting);
         if state.abandoned {
             state.connection.abandon();
         }
@@ -158,63 +234,28 @@ impl Reader {
         }
         if state.connection.is_finished() {
             self.shared.wake_writer(state);
-            return Err(Ending::Finished);
+            return Err(Ending::Finished { heard_end: false });
         }
         let mut deadline = state.connection.next_timeout().unwrap_or(now + DRAIN);
-        if state.connection.bye_received() {
+        if state.connection.farewell().bye_received {
             deadline = deadline.min(now + CLOSING_TICK);
         }
+        let (_, acked) = state.connection.sent_and_acked();
         self.shared.wake_writer(state);
-        Ok(deadline)
+        let again = self.feed.put_delivered(acked).map(|pause| now + pause);
+        Ok(again.map_or(deadline, |again| deadline.min(again)))
     }
 
-    /// Reads to the end of the stream and throws away what comes.
-    fn drain(&mut self) {
+    /// Reads to the end of the stream and throws away what comes. Returns whether it ended.
+    fn drain(&mut self) -> bool {
         let deadline = Instant::now() + DRAIN;
         let mut scratch = [0; 4096];
-        while matches!(self.transport.read(&mut scratch, deadline), Ok(1..)) {
-            if Instant::now() >= deadline {
-                return;
+        loop {
+            match self.transport.read(&mut scratch, deadline) {
+                Ok(0) => return true,
+                Ok(_) if Instant::now() < deadline => {}
+                _ => return false,
             }
         }
-    }
-
-    fn end(&self, ending: &Ending) -> End {
-        let mut state = self.shared.lock();
-        let (reason, cause) = reason(&state, ending);
-        let (unsent, unconfirmed) = state.connection.finish();
-        End {
-            reason,
-            cause,
-            unsent,
-            unconfirmed,
-        }
-    }
-}
-
-fn reason(state: &State, ending: &Ending) -> (Reason, String) {
-    let connection = &state.connection;
-    let closed = match connection.closed_by() {
-        Some(ClosedBy::Peer) => Reason::ClosedByPeer,
-        _ => Reason::ClosedHere,
-    };
-    if let Some(code) = connection.fault_received() {
-        let cause = format!("the peer says that this side broke it (fault {code})");
-        return (Reason::Protocol, cause);
-    }
-    match ending {
-        Ending::Violation(violation) => (Reason::Protocol, violation.to_string()),
-        Ending::Finished => (closed, String::new()),
-        // Once the peer's goodbye is here, the end of the stream is no surprise.
-        Ending::Lost(_) if connection.bye_received() => (closed, String::new()),
-        _ if state.given_up => (Reason::ClosedHere, "the peer was not waited for".into()),
-        Ending::Dead => (Reason::TimedOut, "nothing came from the peer".into()),
-        Ending::Lost(cause) => match &state.write_error {
-            Some(error) if error.kind() == io::ErrorKind::TimedOut => {
-                (Reason::TimedOut, "the peer took nothing".into())
-            }
-            Some(error) => (Reason::Reset, error.to_string()),
-            None => (Reason::Reset, cause.clone()),
-        },
     }
 }

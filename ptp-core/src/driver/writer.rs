@@ -1,4 +1,4 @@
-//! The writer thread.
+//! The writer thread of a connection.
 
 use std::sync::PoisonError;
 use std::thread;
@@ -13,7 +13,7 @@ const YIELDS: usize = 4;
 /// Writes until nothing is to be written ever again.
 pub(super) fn run(shared: &Shared) {
     while wait_for_work(shared) {
-        let mut out = shared.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = shared.out();
         let mut sealed = Ok(());
         if out.is_written() {
             shared
@@ -26,12 +26,11 @@ pub(super) fn run(shared: &Shared) {
         let mut state = shared.lock();
         state.last_write = Instant::now();
         state.part_written = false;
-        drop(out);
         if let Err(error) = result {
-            return shared.fail(state, error);
+            return shared.fail(state, &out, error);
         }
     }
-    let mut out = shared.out.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut out = shared.out();
     // The reader tells what became of the connection.
     let _ = out.finish();
 }
@@ -53,6 +52,6 @@ fn wait_for_work(shared: &Shared) -> bool {
             .unwrap_or_else(PoisonError::into_inner);
         state.writer_asleep = false;
     }
-    let failed = state.ended || state.write_error.is_some();
+    let failed = state.down || state.write_error.is_some();
     !failed && (state.part_written || state.connection.wants_transmit())
 }

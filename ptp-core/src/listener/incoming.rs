@@ -5,7 +5,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::error::ConnectError;
-use crate::session::{Peer, Session};
+use crate::peer::Peer;
+use crate::session::Session;
 
 /// Callers that wait for the application to take them; of more, the oldest are turned away.
 const WAITING: usize = 64;

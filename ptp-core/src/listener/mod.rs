@@ -1,13 +1,14 @@
 //! A listener: one thread accepts, and each caller's handshake has a thread of its own.
 
 mod incoming;
+mod members;
 mod notice;
 mod reception;
 mod under_way;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use crate::trust::{Identity, Strangers};
 
 pub use incoming::Incoming;
 use incoming::Queue;
+use members::Members;
 use notice::Board;
 pub use notice::Notice;
 use under_way::UnderWay;
@@ -42,7 +44,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// in [`accept`](Self::accept): callers who come while all sessions are taken are told `busy`, and
 /// strangers who never finish a handshake hold nobody up.
 ///
-/// Dropping it closes it; sessions that were accepted go on.
+/// Dropping it closes it; sessions that were accepted go on as long as their connections last. For
+/// peers that come back after a loss it must listen.
 pub struct Listener {
     shared: Arc<Shared>,
     sessions: Receiver<Session>,
@@ -55,7 +58,9 @@ struct Shared {
     config: Config,
     identity: Identity,
     closed: AtomicBool,
-    live: Arc<AtomicUsize>,
+    members: Members,
+    /// Its one session was handed over, and nobody accepts any more.
+    lone: AtomicBool,
     handshakes: Mutex<UnderWay>,
     /// Where codes are tried, if strangers may pair.
     desk: Option<SharedDesk>,
@@ -68,15 +73,6 @@ struct Shared {
 struct Arrivals {
     sessions: Sender<Session>,
     incoming: Queue,
-}
-
-/// Counts a session for as long as it is held.
-pub(crate) struct Slot(Arc<AtomicUsize>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl Listener {
@@ -103,7 +99,8 @@ impl Listener {
             config: config.clone(),
             identity,
             closed: AtomicBool::new(false),
-            live: Arc::default(),
+            members: Members::default(),
+            lone: AtomicBool::new(false),
             handshakes: Mutex::default(),
             desk: pairs.then(|| SharedDesk::new(config.code.clone())),
             board: Board::new(),
@@ -207,6 +204,7 @@ impl Listener {
         // Wakes the accepting thread where the system does that.
         let _ = SockRef::from(&self.shared.socket).shutdown(std::net::Shutdown::Both);
         self.shared.handshakes().break_off();
+        self.shared.members.close_doors();
     }
 }
 
@@ -233,6 +231,7 @@ impl Session {
         config.max_sessions = 1;
         let listener = Listener::bind(address, &config)?;
         let mut session = listener.accept()?;
+        listener.shared.lone.store(true, Ordering::Release);
         session.hold(listener);
         Ok(session)
     }
@@ -288,18 +287,8 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn free_slot(&self) -> Option<Slot> {
-        let most = self.config.max_sessions;
-        self.live
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |live| {
-                (live < most).then_some(live + 1)
-            })
-            .ok()
-            .map(|_| Slot(Arc::clone(&self.live)))
-    }
-
     fn is_full(&self) -> bool {
-        self.live.load(Ordering::Acquire) >= self.config.max_sessions
+        self.members.len() >= self.config.max_sessions
     }
 
     /// Tells the application what has become of codes.

@@ -10,15 +10,19 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::notice::Notice;
 use super::{Arrivals, Incoming, Shared};
+use crate::driver::comeback::Way;
 use crate::driver::deadline;
 use crate::driver::desk::SharedDesk;
 use crate::driver::establish::{self, Caller};
 use crate::error::{ConnectError, Stage};
+use crate::peer::Peer;
 use crate::protocol::{Pairing, Refusal};
-use crate::session::{Peer, Session};
+use crate::session::Session;
 use crate::transport::{Transport, tcp};
-use crate::trust::{Fingerprint, How, Judged, Standing, Strangers};
+use crate::trust::{Fingerprint, How, Judged, PublicKey, Standing, Strangers};
 
+/// How long the link of a peer that calls anew has for a sign of life, before it is taken for dead.
+const PROBE: Duration = Duration::from_secs(1);
 /// How often a handshake that waits for the application looks whether anybody still wants it.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -57,6 +61,9 @@ struct Reception<'a> {
     fingerprint: Option<Fingerprint>,
 }
 
+/// A session, and who asked for it if it was asked for.
+type Arrival = (Session, Option<Sender<Session>>);
+
 /// What is to become of a caller.
 enum Verdict<'a> {
     Admit(Judged),
@@ -86,7 +93,8 @@ impl<'a> Reception<'a> {
         // all handshakes that are under way.
         self.shared.handshakes().end(self.number);
         match result {
-            Ok((session, asked_by)) => {
+            Ok(None) => {}
+            Ok(Some((session, asked_by))) => {
                 let waiting = asked_by.as_ref().unwrap_or(&self.arrivals.sessions);
                 // Fails only if nobody waits any more; that closes the session.
                 let _ = waiting.send(session);
@@ -105,21 +113,61 @@ impl<'a> Reception<'a> {
         });
     }
 
-    fn handshake(
-        &mut self,
-        stream: TcpStream,
-    ) -> Result<(Session, Option<Sender<Session>>), ConnectError> {
+    fn handshake(&mut self, stream: TcpStream) -> Result<Option<Arrival>, ConnectError> {
         let halves = stream.split().map_err(|cause| ConnectError::Io {
             stage: Stage::Connect,
             cause,
         })?;
         let caller = establish::answer(halves, &self.shared.identity, self.deadline)?;
         self.fingerprint = Some(caller.key().fingerprint());
-        self.decide(caller)
+        if caller.resumes() {
+            return self.resume(caller).map(|()| None);
+        }
+        self.decide(caller).map(Some)
+    }
+
+    /// Hands the caller over to the session that it goes on with. Its key counts, and nothing else:
+    /// whom the session was begun with is trusted as long as it lasts.
+    fn resume(&self, caller: Caller) -> Result<(), ConnectError> {
+        let config = &self.shared.config;
+        let members = &self.shared.members;
+        let Some(shared) = members.find(caller.key(), caller.session()) else {
+            return Err(caller.refuse(config, Refusal::UnknownSession));
+        };
+        match shared.offer(Box::new(caller)) {
+            Ok(()) => Ok(()),
+            // Its session has ended, or is about to.
+            Err(caller) if shared.lock().ended => {
+                Err(caller.refuse(config, Refusal::UnknownSession))
+            }
+            Err(caller) => Err(caller.refuse(config, Refusal::Busy)),
+        }
+    }
+
+    /// Whether there is a place for another session with `key`. Its own dead self gives way: one
+    /// whose link is interrupted, or gives no sign of life when it is asked.
+    fn has_room_for(&self, key: PublicKey) -> bool {
+        let shared = self.shared;
+        if !shared.is_full() {
+            return true;
+        }
+        let of_peer = shared.members.of(key);
+        let dead = of_peer.into_iter().find(|(_, session)| {
+            session.is_down() || !session.is_alive(self.deadline.min(Instant::now() + PROBE))
+        });
+        let Some((place, session)) = dead else {
+            return false;
+        };
+        session.replace();
+        if shared.lone.load(Ordering::Acquire) {
+            return false;
+        }
+        shared.members.leave(place);
+        true
     }
 
     /// Lets the caller in, or not; also yields who asked for the session, if it was asked for.
-    fn decide(&self, caller: Caller) -> Result<(Session, Option<Sender<Session>>), ConnectError> {
+    fn decide(&self, caller: Caller) -> Result<Arrival, ConnectError> {
         let (config, identity) = (&self.shared.config, &self.shared.identity);
         let mut asked_by = None;
         let (admitting, mut judged) = match self.judge(&caller)? {
@@ -137,7 +185,7 @@ impl<'a> Reception<'a> {
                 }
             },
         };
-        let Some(slot) = self.shared.free_slot() else {
+        let Some(place) = self.shared.members.join(config.max_sessions) else {
             return Err(admitting.refuse(Refusal::Busy));
         };
         let established = admitting.welcome(config)?;
@@ -145,18 +193,21 @@ impl<'a> Reception<'a> {
             let (key, name) = (established.peer_key, &established.peer_name);
             judged.name = Some(peers.remember(key, name, How::Paired, None)?.name);
         }
-        let mut session = Session::start(established, judged, config, identity)?;
-        session.hold(slot);
+        let (key, number) = (established.peer_key, established.session);
+        let way = Some(Way::Wait);
+        let mut session = Session::start(established, judged, config, identity, way)?;
+        place.enter(key, number, &session);
+        session.hold(place);
+        if self.shared.closed.load(Ordering::Acquire) {
+            session.shared().close_door();
+        }
         Ok((session, asked_by))
     }
 
     fn judge(&self, caller: &Caller) -> Result<Verdict<'a>, ConnectError> {
         let trust = &self.shared.config.trust;
-        if caller.resumes() {
-            return Ok(Verdict::Refuse(Refusal::UnknownSession));
-        }
         // Said before anybody types a code for nothing.
-        if self.shared.is_full() {
+        if !self.has_room_for(caller.key()) {
             return Ok(Verdict::Refuse(Refusal::Busy));
         }
         let judged = trust.judge(caller.key(), &self.shared.identity)?;

@@ -1,4 +1,4 @@
-//! The machine of an open connection: what is held, what is due, and when it ends.
+//! The machine of a session: what is held, what is due, and when it ends.
 //!
 //! ```text
 //!            close()                      handle_received: Bye
@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::error::Violation;
-use super::frame::{Control, Credit};
+use super::farewell::Farewell;
+use super::frame::{Control, Credit, ResumePoint};
 use super::inbound::Intake;
+use super::liveness::Liveness;
 use super::message::{Message, MessageId};
 use super::outbound::Outbound;
 use super::payload::Payload;
@@ -33,8 +35,6 @@ const RECHECK_FIRST: Duration = Duration::from_micros(100);
 const RECHECK_LAST: Duration = Duration::from_millis(100);
 /// How long an acknowledgement may wait for company.
 const ACK_DELAY: Duration = Duration::from_millis(25);
-/// The shortest timeout that is agreed to: below it every hiccup would look like a death.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What one side keeps and grants, and what both agreed.
 #[derive(Clone, Copy, Debug)]
@@ -49,73 +49,43 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
 }
 
-/// Which side wanted to end the session first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClosedBy {
-    Here,
-    Peer,
-}
-
-/// The state of an open connection.
+/// The state of a session, over one connection after the other.
 #[derive(Debug)]
 pub(crate) struct Connection {
     outbound: Outbound,
     receipts: Receipts,
     timers: Timers,
-    timeout: Duration,
+    liveness: Liveness,
     max_message: u64,
-    epoch: Instant,
-    last_received: Instant,
-    round_trip: Option<Duration>,
+    /// How often another connection was taken up.
+    resumes: u64,
     recheck: Duration,
     ack_due: bool,
     /// The peer waits until we acknowledge what it sent so far.
     peer_waits: bool,
     ack_request_due: bool,
-    ping_due: Option<u64>,
-    pong_due: Option<u64>,
-    closed_by: Option<ClosedBy>,
-    bye_sent: bool,
-    bye_received: bool,
+    farewell: Farewell,
     /// The application is gone: what it has not taken it never will.
     abandoned: bool,
-    fault: Option<Fault>,
-}
-
-#[derive(Debug)]
-enum Fault {
-    /// The peer is to be told.
-    Due(Violation),
-    Told,
-    /// The peer told us; this was its reason.
-    Received(u64),
 }
 
 impl Connection {
     pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
-        let timeout = limits.timeout.max(SHORTEST_TIMEOUT);
         let mut connection = Self {
             outbound: Outbound::new(limits.window, limits.granted),
             receipts: Receipts::new(limits.window),
             timers: Timers::default(),
-            timeout,
+            liveness: Liveness::new(limits.timeout, now),
             max_message: limits.peer_max_message,
-            epoch: now,
-            last_received: now,
-            round_trip: None,
+            resumes: 0,
             recheck: RECHECK_FIRST,
             ack_due: false,
             peer_waits: false,
             ack_request_due: false,
-            ping_due: None,
-            pong_due: None,
-            closed_by: None,
-            bye_sent: false,
-            bye_received: false,
+            farewell: Farewell::default(),
             abandoned: false,
-            fault: None,
         };
-        connection.rearm(now);
+        connection.liveness.rearm(now, &mut connection.timers);
         connection
     }
 
@@ -124,11 +94,12 @@ impl Connection {
     /// Whether no message is accepted any more.
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
-        self.closed_by.is_some() || self.fault.is_some()
+        self.farewell.is_closing()
     }
 
-    pub(crate) fn closed_by(&self) -> Option<ClosedBy> {
-        self.closed_by
+    /// What both sides have said of the end.
+    pub(crate) fn farewell(&self) -> &Farewell {
+        &self.farewell
     }
 
     #[inline]
@@ -158,29 +129,33 @@ impl Connection {
     }
 
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
+        self.liveness.round_trip()
     }
 
-    pub(crate) fn bye_received(&self) -> bool {
-        self.bye_received
+    /// When something was received last.
+    pub(crate) fn last_received(&self) -> Instant {
+        self.liveness.last_received()
     }
 
-    /// The code of the fault that the peer found in this side.
-    pub(crate) fn fault_received(&self) -> Option<u64> {
-        match self.fault {
-            Some(Fault::Received(code)) => Some(code),
-            _ => None,
-        }
+    /// How often another connection was taken up.
+    pub(crate) fn resumes(&self) -> u64 {
+        self.resumes
+    }
+
+    /// What the peer was granted last, whether or not it has heard of it.
+    pub(crate) fn grants(&self) -> Credit {
+        self.receipts.granted()
     }
 
     /// Whether all is said in both directions, and nothing is to be written any more.
     pub(crate) fn is_finished(&self) -> bool {
-        if let Some(fault) = &self.fault {
-            return !matches!(fault, Fault::Due(_));
-        }
-        let taken = self.abandoned || self.receipts.all_taken();
-        let told = taken && self.receipts.all_told();
-        self.bye_sent && self.bye_received && self.all_acked() && told
+        let all = || self.is_all_said() && self.receipts.all_taken();
+        self.farewell.is_cut_short().unwrap_or_else(all)
+    }
+
+    /// Whether both sides have said goodbye, and all that was taken is acknowledged.
+    fn is_all_said(&self) -> bool {
+        self.farewell.is_mutual() && self.all_acked() && self.receipts.all_told()
     }
 
     fn all_acked(&self) -> bool {
@@ -195,8 +170,8 @@ impl Connection {
         now: Instant,
         intake: &Intake,
     ) -> Result<(), Violation> {
-        self.last_received = now;
-        self.rearm(now);
+        self.liveness
+            .handle_received(now, intake.ping, intake.pong, &mut self.timers);
         let received = Credit {
             messages: intake.messages,
             bytes: intake.bytes,
@@ -205,18 +180,15 @@ impl Connection {
         if let Some((messages, granted)) = intake.ack {
             self.outbound.handle_ack(messages, granted)?;
         }
-        if let Some(number) = intake.pong {
-            let sent = self.epoch + Duration::from_micros(number.min(u64::from(u32::MAX) << 16));
-            self.round_trip = Some(now.saturating_duration_since(sent));
-        }
-        self.pong_due = intake.ping.or(self.pong_due);
         self.peer_waits |= intake.ack_request || intake.bye;
         if intake.bye {
-            self.bye_received = true;
-            self.closed_by.get_or_insert(ClosedBy::Peer);
+            self.farewell.handle_bye();
+        }
+        if intake.gone {
+            self.farewell.handle_gone();
         }
         if let Some(code) = intake.fault {
-            self.fault = Some(Fault::Received(code));
+            self.farewell.handle_fault(code);
         }
         Ok(())
     }
@@ -258,22 +230,36 @@ impl Connection {
 
     /// A deadline of `next_timeout` may have passed. Returns whether the peer is dead.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
-        if self.timers.expired(Timer::Ping, now) {
-            let since = now.saturating_duration_since(self.epoch);
-            self.ping_due = Some(since.as_micros() as u64);
-            self.timers.set(Timer::Ping, now + self.timeout / 3);
-        }
-        self.timers.expired(Timer::Dead, now)
+        self.liveness.handle_timeout(now, &mut self.timers)
     }
 
     /// The peer broke the protocol: it is told, and the connection ends.
     pub(crate) fn handle_violation(&mut self, violation: Violation) {
-        self.fault.get_or_insert(Fault::Due(violation));
+        self.farewell.handle_violation(violation);
     }
 
-    fn rearm(&mut self, now: Instant) {
-        self.timers.set(Timer::Ping, now + self.timeout / 3);
-        self.timers.set(Timer::Dead, now + self.timeout);
+    /// The connection is lost: nothing is due until there is another.
+    pub(crate) fn handle_lost(&mut self) {
+        self.timers = Timers::default();
+        self.farewell.handle_lost();
+    }
+
+    /// There is another connection: goes on where the peer says. Returns how many messages it does
+    /// not have. All that holds beyond a connection is said anew.
+    pub(crate) fn handle_resumed(
+        &mut self,
+        now: Instant,
+        limits: &Limits,
+        point: ResumePoint,
+    ) -> Result<u64, Violation> {
+        let missing = self.outbound.resume(point, limits.granted)?;
+        self.liveness = Liveness::new(limits.timeout, now);
+        self.liveness.rearm(now, &mut self.timers);
+        self.resumes += 1;
+        self.recheck = RECHECK_FIRST;
+        self.ack_due = true;
+        self.ack_request_due = !self.all_acked();
+        Ok(missing)
     }
 
     // What the application wants.
@@ -302,7 +288,7 @@ impl Connection {
 
     /// No more messages: says goodbye behind those that were accepted.
     pub(crate) fn close(&mut self) {
-        self.closed_by.get_or_insert(ClosedBy::Here);
+        self.farewell.close();
     }
 
     /// The application takes no more messages; closes, and acknowledges only those that were
@@ -313,45 +299,54 @@ impl Connection {
         self.ack_due |= !self.receipts.all_told();
     }
 
+    /// Ends the session without waiting for the peer, which is told as far as that goes.
+    pub(crate) fn leave(&mut self) {
+        self.farewell.leave();
+    }
+
+    /// Asks the peer for a sign of life.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        self.liveness.ask(now);
+    }
+
     // What to do next.
 
     /// Whether `poll_transmit` has something.
     pub(crate) fn wants_transmit(&self) -> bool {
-        match self.fault {
-            Some(Fault::Due(_)) => true,
-            Some(_) => false,
-            None => {
-                self.ack_due
-                    || self.outbound.has_unpulled()
-                    || self.ping_due.is_some()
-                    || self.pong_due.is_some()
-                    || self.ack_request_due
-                    || (self.closed_by.is_some() && !self.bye_sent)
-            }
-        }
+        self.farewell.is_fault_due().unwrap_or_else(|| {
+            self.ack_due
+                || self.outbound.has_unpulled()
+                || self.liveness.wants_transmit()
+                || self.ack_request_due
+                || self.farewell.is_bye_due()
+                || self.is_leaving()
+        })
     }
 
     /// Appends frames that are to be sent, about `budget` bytes of them, to `out`.
     pub(crate) fn poll_transmit(&mut self, out: &mut Vec<Bytes>, budget: usize) {
         let mut control = Vec::new();
-        if let Some(fault) = &self.fault {
-            if let Fault::Due(violation) = fault {
+        if let Some(last) = self.farewell.take_fault() {
+            if let Some(violation) = last {
                 Control::Fault(violation.code()).put(&mut control);
-                out.push(control.into());
-                self.fault = Some(Fault::Told);
             }
-            return;
+            return push(out, control);
         }
         if self.ack_due || !self.receipts.all_told() {
             let (messages, credit) = self.receipts.acknowledge();
             Control::Ack { messages, credit }.put(&mut control);
             self.ack_due = false;
         }
-        if let Some(number) = self.pong_due.take() {
+        if let Some(number) = self.liveness.take_pong() {
             Control::Pong(number).put(&mut control);
         }
-        if let Some(number) = self.ping_due.take() {
+        if let Some(number) = self.liveness.take_ping() {
             Control::Ping(number).put(&mut control);
+        }
+        if self.is_leaving() {
+            Control::Gone.put(&mut control);
+            self.farewell.left();
+            return push(out, control);
         }
         push(out, control);
         self.outbound.pull(out, budget);
@@ -360,12 +355,18 @@ impl Connection {
         }
     }
 
+    /// Whether the peer is to be told that this side waits no longer, or takes nothing more.
+    fn is_leaving(&self) -> bool {
+        let takes_no_more = || self.abandoned && self.is_all_said() && !self.receipts.all_taken();
+        self.farewell.is_gone_due().unwrap_or_else(takes_no_more)
+    }
+
     /// What must stand behind all messages.
     fn transmit_last(&mut self, out: &mut Vec<Bytes>) {
         let mut control = Vec::new();
-        if self.closed_by.is_some() && !self.bye_sent {
+        if self.farewell.is_bye_due() {
             Control::Bye.put(&mut control);
-            self.bye_sent = true;
+            self.farewell.bye_sent = true;
         } else if self.ack_request_due {
             Control::AckRequest.put(&mut control);
         }
@@ -380,7 +381,7 @@ impl Connection {
 
     /// The end: messages that were surely not delivered, and those that perhaps were not.
     pub(crate) fn finish(&mut self) -> (Vec<Message>, Vec<Message>) {
-        self.closed_by.get_or_insert(ClosedBy::Here);
+        self.farewell.close();
         self.outbound.finish()
     }
 }

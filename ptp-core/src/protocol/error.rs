@@ -59,12 +59,32 @@ pub enum Violation {
     /// Something was acknowledged that was never sent.
     #[error("message {0} was acknowledged but never sent")]
     NeverSent(u64),
+    /// The peer wants a session to go on where it can't.
+    #[error("the session can't go on behind {partial} bytes of message {message}")]
+    ResumePoint {
+        /// The message that it names.
+        message: u64,
+        /// How many bytes of it it has.
+        partial: u64,
+    },
     /// The other side did not prove that it knows the pairing code.
     #[error("the peer did not prove that it knows the pairing code")]
     Unproved,
 }
 
 impl Violation {
+    /// Whether it may be the line that changed what the peer sent: then the session can go on over
+    /// another connection.
+    #[must_use]
+    pub fn is_of_the_line(&self) -> bool {
+        Self::is_code_of_the_line(self.code())
+    }
+
+    /// As [`is_of_the_line`](Self::is_of_the_line), for the number of a violation.
+    pub(crate) fn is_code_of_the_line(code: u64) -> bool {
+        matches!(code, 1..=4)
+    }
+
     /// The number of this violation in a `Fault` frame.
     #[must_use]
     pub fn code(&self) -> u64 {
@@ -84,6 +104,7 @@ impl Violation {
             Self::Backwards => 13,
             Self::NeverSent(_) => 14,
             Self::Unproved => 15,
+            Self::ResumePoint { .. } => 16,
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) mod kind {
     pub(crate) const NAME: u8 = 0x0c;
     pub(crate) const SHARE: u8 = 0x0d;
     pub(crate) const CONFIRMATION: u8 = 0x0e;
+    pub(crate) const GONE: u8 = 0x0f;
     pub(crate) const FIRST_IGNORABLE: u8 = 0x80;
     pub(crate) const TIME: u8 = 0x81;
 }
@@ -85,7 +86,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
 fn longest_body(kind: u8) -> Result<usize, Violation> {
     match kind {
         kind::TEXT | kind::BINARY | kind::PART => Ok(MAX_PART),
-        kind::ACK..=kind::CONFIRMATION => Ok(MAX_CONTROL),
+        kind::ACK..=kind::GONE => Ok(MAX_CONTROL),
         kind::FIRST_IGNORABLE.. => Ok(MAX_PART),
         unknown => Err(Violation::UnknownFrame(unknown)),
     }
@@ -268,6 +269,8 @@ pub(crate) enum Control {
     /// One side's part of a pairing run, and its proof that it knew the code.
     Share([u8; SHARE]),
     Confirmation([u8; CONFIRMATION]),
+    /// The sender of this ends the session here, and takes up no connection of it again.
+    Gone,
 }
 
 impl Control {
@@ -314,6 +317,7 @@ impl Control {
                 body.extend_from_slice(confirmation);
                 kind::CONFIRMATION
             }
+            Self::Gone => kind::GONE,
         };
         put_header(out, kind, body.len());
         out.extend_from_slice(&body);
@@ -342,6 +346,7 @@ impl Control {
             kind::NAME => Self::Name(take_name(body).ok_or(malformed)?),
             kind::SHARE => Self::Share(body.try_into().map_err(|_| malformed)?),
             kind::CONFIRMATION => Self::Confirmation(body.try_into().map_err(|_| malformed)?),
+            kind::GONE => Self::Gone,
             kind::FIRST_IGNORABLE.. => return Ok(None),
             unknown => return Err(Violation::UnknownFrame(unknown)),
         }))

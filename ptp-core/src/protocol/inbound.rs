@@ -22,6 +22,8 @@ pub(crate) struct Intake {
     pub(crate) pong: Option<u64>,
     pub(crate) bye: bool,
     pub(crate) fault: Option<u64>,
+    /// The peer ends the session here.
+    pub(crate) gone: bool,
     pub(crate) welcome: Option<Opening>,
     pub(crate) refused: Option<Refusal>,
     pub(crate) name: Option<String>,
@@ -134,6 +136,7 @@ impl Inbound {
     pub(crate) fn resume(&mut self, connection: Self) {
         self.opener = connection.opener;
         self.buffer = connection.buffer;
+        self.acked.1 = connection.acked.1;
         // Both say it again where it holds.
         self.bye = false;
     }
@@ -352,6 +355,7 @@ impl Inbound {
                 intake.bye = true;
             }
             Control::Fault(code) => intake.fault = Some(code),
+            Control::Gone => intake.gone = true,
             Control::Welcome(_)
             | Control::Refused(_)
             | Control::Name(_)

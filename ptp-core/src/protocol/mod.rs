@@ -11,11 +11,14 @@
 
 mod connection;
 mod error;
+mod farewell;
 mod frame;
 mod greeting;
 mod handshake;
 mod hello;
 mod inbound;
+mod kept;
+mod liveness;
 mod message;
 mod outbound;
 mod payload;
@@ -28,14 +31,15 @@ mod varint;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{ClosedBy, Connection, Limits};
+pub(crate) use connection::{Connection, Limits};
 pub use error::Violation;
+pub(crate) use farewell::ClosedBy;
 pub(crate) use frame::{
     Control, Credit, MAX_NAME, Opening, Pairing, Refusal, ResumePoint, header as frame_header, kind,
 };
 pub(crate) use greeting::Greeting;
 pub(crate) use handshake::{
-    Answering, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets, is_low_order,
+    Answering, Checked, Dial, Keys, MAX_MESSAGE_3, MESSAGE_1, MESSAGE_2, Secrets, is_low_order,
 };
 pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
 pub(crate) use inbound::{Inbound, Intake};

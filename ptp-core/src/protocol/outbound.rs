@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::error::Violation;
-use super::frame::{self, Credit, MAX_PART, kind};
-use super::message::{Assembly, Message, MessageId, MessageKind};
+use super::frame::{self, Credit, MAX_PART, ResumePoint, kind};
+use super::kept::{Chunk, KeptFrames, Point};
+use super::message::{Message, MessageId, MessageKind};
 use super::payload::Payload;
 
 /// Payloads of this size and more are kept as they are; smaller ones are copied next to each
@@ -21,28 +22,14 @@ const SPARE_FROM: usize = 4 * 1024;
 /// As many as fill the default window.
 const SPARES: usize = 128;
 
-/// Frames that are kept until the last message in them is acknowledged.
-#[derive(Debug)]
-struct Chunk {
-    frames: Bytes,
-    /// The number of the last message that ends in this chunk or before it.
-    ends: u64,
-    /// The number of the last message that has a byte in this chunk or before it.
-    touches: u64,
-    /// Bytes of messages in it.
-    bytes: usize,
-    /// The time that is in force where it begins.
-    sent_ms: u64,
-    /// Its last header's body is the next chunk: nothing may go between them.
-    breaks_off: bool,
-}
-
 /// The sending side's window. Nothing is ever evicted: where it is full, nothing is accepted.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     limits: Credit,
     granted: Credit,
     chunks: VecDeque<Chunk>,
+    /// The number of the last message that ended before the first chunk.
+    before: u64,
     /// How many of the chunks went to the network.
     pulled: usize,
     /// Frames that are not yet cut into a chunk.
@@ -66,6 +53,7 @@ impl Outbound {
             limits,
             granted,
             chunks: VecDeque::new(),
+            before: 0,
             pulled: 0,
             open: Vec::new(),
             open_bytes: 0,
@@ -208,11 +196,7 @@ impl Outbound {
 
     /// The peer's application took all up to `messages`, and more may be sent.
     pub(crate) fn handle_ack(&mut self, messages: u64, granted: Credit) -> Result<(), Violation> {
-        let sent = match self.pulled.checked_sub(1) {
-            Some(last) => self.chunks[last].ends,
-            None => self.acked,
-        };
-        if messages > sent {
+        if messages > self.sent() {
             return Err(Violation::NeverSent(messages));
         }
         self.granted = granted;
@@ -220,9 +204,74 @@ impl Outbound {
         while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.touches <= messages) {
             self.held -= chunk.bytes as u64;
             self.pulled -= 1;
+            self.before = chunk.ends;
             self.reuse(chunk.frames);
         }
         Ok(())
+    }
+
+    /// The number of the last message that went to the network as a whole.
+    fn sent(&self) -> u64 {
+        match self.pulled.checked_sub(1) {
+            Some(last) => self.chunks[last].ends,
+            None => self.acked,
+        }
+    }
+
+    /// Another connection stands: goes on where the peer says, and returns how many messages it
+    /// does not have.
+    pub(crate) fn resume(&mut self, point: ResumePoint, granted: Credit) -> Result<u64, Violation> {
+        let grew = granted.messages >= self.granted.messages && granted.bytes >= self.granted.bytes;
+        if !grew || point.received < self.acked {
+            return Err(Violation::Backwards);
+        }
+        if point.received > self.sent() {
+            return Err(Violation::NeverSent(point.received));
+        }
+        let pulled = self.chunks.range(..self.pulled);
+        let at = Point::find(pulled, self.before, point).ok_or(Violation::ResumePoint {
+            message: point.received + 1,
+            partial: point.partial,
+        })?;
+        self.granted = granted;
+        self.pulled = self.cut_at(&at, point);
+        self.repeat_time(point.received);
+        Ok(self.accepted.messages - point.received)
+    }
+
+    /// Sees to it that a chunk begins at a frame; returns its place.
+    fn cut_at(&mut self, at: &Point, point: ResumePoint) -> usize {
+        if at.offset == 0 {
+            return at.chunk;
+        }
+        let chunk = &mut self.chunks[at.chunk];
+        if at.offset < chunk.frames.len() {
+            let rest = chunk.split_off(at);
+            chunk.ends = point.received;
+            chunk.touches = point.received + u64::from(point.partial > 0);
+            self.chunks.insert(at.chunk + 1, rest);
+        }
+        at.chunk + 1
+    }
+
+    /// Says the time anew in front of what is sent again: it may have been lost.
+    fn repeat_time(&mut self, received: u64) {
+        let sent_ms = match self.chunks.get(self.pulled) {
+            Some(chunk) if chunk.frames.first() != Some(&kind::TIME) => chunk.sent_ms,
+            _ => return,
+        };
+        let mut frames = Vec::new();
+        frame::put_time(&mut frames, sent_ms);
+        let chunk = Chunk {
+            frames: frames.into(),
+            ends: received,
+            // Kept as long as what it stands in front of.
+            touches: received + 1,
+            bytes: 0,
+            sent_ms,
+            breaks_off: false,
+        };
+        self.chunks.insert(self.pulled, chunk);
     }
 
     /// Keeps the memory of an acknowledged chunk for the next: to give it back to the system and to
@@ -280,74 +329,7 @@ impl Outbound {
             );
         }
         self.pulled = 0;
+        self.before = self.accepted.messages;
         (unsent, unconfirmed)
-    }
-}
-
-/// Reads back frames that this side wrote itself.
-#[derive(Default)]
-struct KeptFrames {
-    /// A header whose body is the next chunk.
-    pending: Option<frame::Header>,
-    sent_ms: u64,
-    assembly: Assembly,
-}
-
-/// A whole message that was kept.
-struct Kept {
-    kind: MessageKind,
-    sent_ms: u64,
-    body: Assembly,
-}
-
-impl Kept {
-    fn message(mut self, number: u64) -> Message {
-        self.body.finish(self.kind, number, self.sent_ms)
-    }
-}
-
-impl KeptFrames {
-    /// The messages that end in `chunk`.
-    fn read(&mut self, chunk: &Chunk) -> Vec<Kept> {
-        let mut messages = Vec::new();
-        let mut frames = &chunk.frames[..];
-        self.sent_ms = chunk.sent_ms;
-        loop {
-            let header = match (self.pending.take(), frame::header(frames)) {
-                (Some(header), _) => header,
-                (None, Ok(Some(header))) => {
-                    frames = &frames[header.header..];
-                    header
-                }
-                (None, _) => return messages,
-            };
-            let Some((body, rest)) = frames.split_at_checked(header.body) else {
-                self.pending = Some(header);
-                return messages;
-            };
-            frames = rest;
-            messages.extend(self.read_body(header.kind, body));
-        }
-    }
-
-    fn read_body(&mut self, frame: u8, body: &[u8]) -> Option<Kept> {
-        let kind = match frame {
-            kind::TEXT => MessageKind::Text,
-            kind::BINARY => MessageKind::Binary,
-            kind::TIME => {
-                self.sent_ms = frame::take_time(body).unwrap_or(self.sent_ms);
-                return None;
-            }
-            _ => {
-                self.assembly.extend(body);
-                return None;
-            }
-        };
-        self.assembly.extend(body);
-        Some(Kept {
-            kind,
-            sent_ms: self.sent_ms,
-            body: std::mem::take(&mut self.assembly),
-        })
     }
 }

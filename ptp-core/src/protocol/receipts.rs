@@ -97,6 +97,11 @@ impl Receipts {
         self.told == self.taken.messages
     }
 
+    /// What the peer was granted last.
+    pub(crate) fn granted(&self) -> Credit {
+        self.granted
+    }
+
     pub(crate) fn taken(&self) -> u64 {
         self.taken.messages
     }

@@ -9,13 +9,11 @@ pub(crate) enum Timer {
     Recheck,
     /// What was taken must be acknowledged by now.
     Ack,
-    /// Nothing came for a third of the agreed timeout: ask whether the peer lives.
+    /// Nothing came for a third of the agreed timeout: ask whether the peer lives, or give it up.
     Ping,
-    /// Nothing came for the whole agreed timeout: the peer is dead.
-    Dead,
 }
 
-const KINDS: usize = 4;
+const KINDS: usize = 3;
 
 /// The deadlines that are set.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +54,12 @@ mod tests {
         let start = Instant::now();
         let mut timers = Timers::default();
         assert_eq!(timers.next(), None);
-        timers.set(Timer::Dead, start + Duration::from_secs(2));
+        timers.set(Timer::Ack, start + Duration::from_secs(2));
         timers.set(Timer::Ping, start + Duration::from_secs(1));
         timers.set_if_unset(Timer::Ping, start + Duration::from_secs(9));
         assert_eq!(timers.next(), Some(start + Duration::from_secs(1)));
         assert!(timers.expired(Timer::Ping, start + Duration::from_secs(1)));
-        assert!(!timers.expired(Timer::Dead, start + Duration::from_secs(1)));
+        assert!(!timers.expired(Timer::Ack, start + Duration::from_secs(1)));
         timers.clear(Timer::Ping);
         assert_eq!(timers.next(), Some(start + Duration::from_secs(2)));
     }

@@ -53,7 +53,7 @@ impl Transport for Duplex {
         Ok(Halves {
             reader: Box::new(self.reader),
             writer: Box::new(self.writer),
-            hangup: Box::new(hangup),
+            hangup: Arc::new(hangup),
             peer: None,
         })
     }

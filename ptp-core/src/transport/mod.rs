@@ -5,6 +5,7 @@ pub(crate) mod tcp;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use duplex::{Duplex, Faults, duplex};
@@ -28,7 +29,7 @@ pub struct Halves {
     /// The outgoing direction.
     pub writer: Box<dyn WriteHalf>,
     /// Ends both.
-    pub hangup: Box<dyn Hangup>,
+    pub hangup: Arc<dyn Hangup>,
     /// Where the peer is, if it has an address.
     pub peer: Option<SocketAddr>,
 }

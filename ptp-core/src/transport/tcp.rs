@@ -30,7 +30,7 @@ impl Transport for TcpStream {
         Ok(Halves {
             reader: Box::new(Tcp(Arc::clone(&stream))),
             writer: Box::new(Tcp(Arc::clone(&stream))),
-            hangup: Box::new(Tcp(stream)),
+            hangup: Arc::new(Tcp(stream)),
             peer,
         })
     }

@@ -109,12 +109,15 @@ pub(crate) fn window(messages: u64) -> Config {
     config
 }
 
-/// The next event; `None` if the channel has closed.
+/// The next event; `None` if the channel has closed. Deliveries are passed over.
 pub(crate) fn next(session: &Session) -> Option<Event> {
-    match session.events().recv_timeout(PATIENCE) {
-        Ok(event) => Some(event),
-        Err(RecvTimeoutError::Disconnected) => None,
-        Err(RecvTimeoutError::Timeout) => panic!("nothing happens"),
+    loop {
+        match session.events().recv_timeout(PATIENCE) {
+            Ok(Event::Delivered { .. }) => {}
+            Ok(event) => return Some(event),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing happens"),
+        }
     }
 }
 

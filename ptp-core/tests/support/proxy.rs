@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,9 +13,10 @@ use socket2::SockRef;
 /// How often a write that waits looks whether the proxy has ended.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Carries one connection to a target.
+/// Carries connections to a target, one after the other.
 pub(crate) struct Proxy {
     address: String,
+    closed: Arc<AtomicBool>,
     lanes: [Arc<Lane>; 2],
     sockets: Arc<Mutex<Vec<Arc<TcpStream>>>>,
     thread: Option<JoinHandle<()>>,
@@ -36,19 +38,25 @@ struct State {
 }
 
 impl Proxy {
-    /// Waits for one caller and connects it to `target`.
+    /// Waits for callers and connects each to `target`.
     pub(crate) fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let lanes = [Lane::new(), Lane::new()];
         let sockets = Arc::new(Mutex::new(Vec::new()));
+        let closed = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let (lanes, sockets) = (lanes.clone(), Arc::clone(&sockets));
-            let target = target.to_owned();
-            move || carry(&listener, &target, &lanes, &sockets)
+            let (target, closed) = (target.to_owned(), Arc::clone(&closed));
+            move || {
+                while !closed.load(Ordering::Acquire) {
+                    carry(&listener, &target, &lanes, &sockets);
+                }
+            }
         });
         Self {
             address,
+            closed,
             lanes,
             sockets,
             thread: Some(thread),
@@ -90,6 +98,8 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+        self.reset();
         // A caller who never came must not keep the thread.
         let _ = TcpStream::connect(&self.address);
         self.reset();
@@ -167,6 +177,9 @@ fn carry(
     sockets: &Mutex<Vec<Arc<TcpStream>>>,
 ) {
     let caller = Arc::new(listener.accept().unwrap().0);
+    lanes
+        .iter()
+        .for_each(|lane| lane.change(|state| state.ended = false));
     let Ok(target) = TcpStream::connect(target) else {
         return;
     };
@@ -176,9 +189,6 @@ fn carry(
         socket.set_nodelay(true).unwrap();
     }
     *sockets.lock().unwrap() = vec![Arc::clone(&caller), Arc::clone(&target)];
-    if lanes[0].lock().ended {
-        return sockets.lock().unwrap().clear();
-    }
     let back = thread::spawn({
         let (lane, target, caller) = (lanes[1].clone(), Arc::clone(&target), Arc::clone(&caller));
         move || pump(&lane, &target, &caller)

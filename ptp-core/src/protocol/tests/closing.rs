@@ -12,7 +12,7 @@ fn open() -> Pair {
 }
 
 fn closed_by(pair: &Pair, who: Who) -> Option<ClosedBy> {
-    pair[who].connection.closed_by()
+    pair[who].connection.farewell().closed_by()
 }
 
 /// What each message is, for comparing.
@@ -118,7 +118,7 @@ fn a_goodbye_stands_behind_eight_mebibytes_that_wait() {
     pair[Ana].connection.close();
     pair[Ben].connection.close();
     pair.advance(10 * SECOND);
-    assert!(pair[Ben].connection.bye_received());
+    assert!(pair[Ben].connection.farewell().bye_received);
     assert!(!pair[Ana].connection.is_finished(), "nothing was taken");
     for number in 1..=28u8 {
         let message = pair.take(Ben).unwrap();
@@ -142,7 +142,7 @@ fn a_goodbye_passes_while_credit_is_used_up() {
     assert!(
         Who::BOTH
             .iter()
-            .all(|who| pair[*who].connection.bye_received())
+            .all(|who| pair[*who].connection.farewell().bye_received)
     );
     for who in Who::BOTH {
         assert_eq!(pair.take_all(who).len(), 2);
@@ -192,7 +192,8 @@ fn who_abandons_acknowledges_nothing_that_was_not_taken() {
     assert_eq!(pair[Ana].connection.sent_and_acked(), (3, 1));
     // Ben has nothing to wait for once Ana has said goodbye.
     assert!(pair[Ben].connection.is_finished());
-    assert!(!pair[Ana].connection.is_finished());
+    // And says so: Ana does not wait for more.
+    assert!(pair[Ana].connection.is_finished() && pair[Ana].connection.farewell().is_for_good());
     let (unsent, unconfirmed) = pair[Ana].connection.finish();
     assert!(unsent.is_empty());
     assert_eq!(unconfirmed[0].id().get(), 2);
@@ -221,7 +222,7 @@ fn a_broken_protocol_is_told_once_and_nothing_else_after_it() {
     pair[Ana].connection.handle_violation(Violation::Backwards);
     pair.settle();
     assert!(pair.is_finished());
-    let told = pair[Ben].connection.fault_received();
+    let told = pair[Ben].connection.farewell().fault_received();
     assert_eq!(told, Some(Violation::NotUtf8.code()));
     assert!(pair[Ben].connection.is_closing());
     let (unsent, unconfirmed) = pair[Ana].connection.finish();

@@ -194,7 +194,8 @@ fn a_refusal_is_understood_at_every_step() {
                 Refusal::PairingNeeded => matches!(error, ConnectError::PairingNeeded),
                 Refusal::WrongCode => matches!(error, ConnectError::WrongCode),
                 Refusal::NoPairing => matches!(error, ConnectError::NoPairing),
-                Refusal::UnknownSession | Refusal::Other(_) => {
+                Refusal::UnknownSession => matches!(error, ConnectError::UnknownSession),
+                Refusal::Other(_) => {
                     matches!(error, ConnectError::Refused(_))
                 }
             };

@@ -1,0 +1,132 @@
+//! The course of a session: one connection after the other, and its end.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::State;
+use super::comeback::{Comeback, Failure};
+use super::reader::{Ending, Reader};
+use crate::error::ConnectError;
+use crate::event::{End, Interruption, Reason, Resumption};
+use crate::protocol::ClosedBy;
+
+/// How long a side that has said and heard everything waits for a peer that perhaps has not, and
+/// comes back for it.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Holds one connection after the other until the session ends, and tells its end.
+pub(super) fn run(mut reader: Reader, mut comeback: Option<Comeback>) {
+    let last = loop {
+        let ending = reader.hold();
+        let result = match &mut comeback {
+            Some(comeback) => come_back(&mut reader, comeback, ending),
+            None => Err(Last::Ending(ending)),
+        };
+        if let Err(last) = result {
+            break last;
+        }
+    };
+    let shared = &reader.shared;
+    let mut state = shared.lock();
+    let (reason, cause) = reason(&state, &last);
+    let (unsent, unconfirmed) = state.connection.finish();
+    drop(state);
+    shared.end();
+    log::debug!("the session ended: {reason} {cause}");
+    reader.feed.put_end(End {
+        reason,
+        cause,
+        unsent,
+        unconfirmed,
+    });
+}
+
+/// Why a session ended.
+enum Last {
+    /// Its connection ended so, and there is no other.
+    Ending(Ending),
+    /// The peer does not go on with it.
+    Refused(ConnectError),
+}
+
+/// After the end of a connection: finds another, if the session is to go on.
+fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Result<(), Last> {
+    let since = Instant::now();
+    let shared = reader.shared.clone();
+    let patience = match &ending {
+        Ending::Finished { heard_end: true } => return Err(Last::Ending(ending)),
+        Ending::Finished { .. } => FAREWELL.min(comeback.patience()),
+        Ending::Violation(violation) if !violation.is_of_the_line() => {
+            return Err(Last::Ending(ending));
+        }
+        Ending::Violation(_) | Ending::Lost(_) | Ending::Dead => comeback.patience(),
+    };
+    let mut state = shared.lock();
+    if state.connection.farewell().is_for_good() || !state.is_wanted() || patience.is_zero() {
+        return Err(Last::Ending(ending));
+    }
+    let finished = matches!(ending, Ending::Finished { .. });
+    let last = Last::Ending(ending);
+    let cause = reason(&state, &last).1;
+    state.connection.handle_lost();
+    drop(state);
+    log::info!("the connection was lost: {cause}");
+    if !finished {
+        reader.feed.put_interrupted(Interruption {
+            since,
+            patience,
+            cause,
+        });
+    }
+    let deadline = super::deadline(patience);
+    let established = match comeback.find(&shared, &reader.inbound, deadline) {
+        Ok(established) => established,
+        Err(Failure::TimeIsUp) => return Err(last),
+        Err(Failure::Refused(error)) => return Err(Last::Refused(error)),
+    };
+    let resent = reader.take_up(established);
+    if let Some(resent) = resent {
+        let after = since.elapsed();
+        log::info!("the session goes on after {after:?}");
+        reader.feed.put_resumed(Resumption { after, resent });
+    }
+    Ok(())
+}
+
+fn reason(state: &State, last: &Last) -> (Reason, String) {
+    let connection = &state.connection;
+    let closed = match connection.farewell().closed_by() {
+        Some(ClosedBy::Peer) => Reason::ClosedByPeer,
+        _ => Reason::ClosedHere,
+    };
+    if let Some(code) = connection.farewell().fault_received() {
+        let cause = format!("the peer says that this side broke it (fault {code})");
+        return (Reason::Protocol, cause);
+    }
+    let ending = match last {
+        Last::Ending(ending) => ending,
+        _ if state.given_up => return (Reason::ClosedHere, "the peer was not waited for".into()),
+        // It knows nothing more of a session that was closed.
+        Last::Refused(_) if connection.farewell().peer_leaves => return (closed, String::new()),
+        Last::Refused(error @ (ConnectError::Protocol(_) | ConnectError::Fault(_))) => {
+            return (Reason::Protocol, error.to_string());
+        }
+        Last::Refused(error) => return (Reason::Reset, error.to_string()),
+    };
+    match ending {
+        Ending::Violation(violation) => (Reason::Protocol, violation.to_string()),
+        _ if state.given_up => (Reason::ClosedHere, "the peer was not waited for".into()),
+        Ending::Finished { .. } => (closed, String::new()),
+        _ if state.replaced => (Reason::Replaced, String::new()),
+        // Once the peer's goodbye is here, the end of the stream is no surprise.
+        Ending::Lost(_) if connection.farewell().peer_leaves => (closed, String::new()),
+        Ending::Dead => (Reason::TimedOut, "nothing came from the peer".into()),
+        Ending::Lost(cause) => match &state.write_error {
+            Some(error) if error.kind() == io::ErrorKind::TimedOut => {
+                (Reason::TimedOut, "the peer took nothing".into())
+            }
+            Some(error) => (Reason::Reset, error.to_string()),
+            None => (Reason::Reset, cause.clone()),
+        },
+    }
+}
