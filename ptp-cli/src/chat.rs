@@ -1,18 +1,18 @@
 //! A conversation on a terminal.
 
-use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use ptp_core::{Code, Event, Session, TrySendError};
+use ptp_core::{Code, End, Event, Reason, Session, TrySendError};
 
 use crate::args::Talk;
 use crate::exit::{self, Exit};
 use crate::input::is_quit;
-use crate::open::{self, Opened, Person};
+use crate::open::{self, Failure, Person};
 use crate::terminal::{Entry, Terminal};
 use crate::{log_door, render};
 
@@ -26,10 +26,22 @@ const INTERRUPT: i32 = 2;
 /// What the keyboard, the printer and the signals share.
 struct Chat {
     terminal: Terminal,
-    session: OnceLock<Arc<Session>>,
+    present: Mutex<Present>,
     verbatim: bool,
     /// What was answered to the questions that the printer asks.
     answers: (Sender<String>, Receiver<String>),
+}
+
+/// What the user speaks into.
+#[derive(Clone)]
+enum Present {
+    /// No connection has stood yet.
+    Before,
+    Talking(Arc<Session>),
+    /// A conversation was lost, and the next is waited for.
+    Between,
+    /// The user leaves.
+    Leaving,
 }
 
 /// Holds the conversation that `talk` asks for; returns how to exit.
@@ -58,7 +70,7 @@ fn start(talk: Talk) -> io::Result<Arc<Chat>> {
     log_door::through(&terminal);
     let chat = Arc::new(Chat {
         terminal,
-        session: OnceLock::new(),
+        present: Mutex::new(Present::Before),
         verbatim: talk.options().verbatim,
         answers: unbounded(),
     });
@@ -81,45 +93,54 @@ fn start(talk: Talk) -> io::Result<Arc<Chat>> {
 }
 
 impl Chat {
-    /// Connects, and prints what arrives until the session ends.
+    /// Connects, and prints what arrives, until a conversation ends that no other follows.
     fn converse(&self, talk: &Talk) -> Exit {
         self.status(render::BANNER);
-        let opened = open::open(talk, self);
-        let Opened { session, listener } = match opened {
-            Ok(opened) => opened,
-            Err((text, exit)) => {
-                self.terminal.farewell(&[render::status(&text)]);
-                return exit;
-            }
+        let mut door = match open::door(talk, self) {
+            Ok(door) => door,
+            Err(failure) => return self.fail(&failure),
         };
-        let session = Arc::clone(self.session.get_or_init(|| session));
-        self.status(render::INSTRUCTIONS);
-        self.terminal.show_prompt();
-        let exit = self.print_events(&session);
-        drop(listener);
-        exit
+        let mut lost = None;
+        loop {
+            let session = match door.open(self) {
+                Ok(session) => session,
+                Err(failure) => {
+                    let exit = self.fail(&failure);
+                    return lost.unwrap_or(exit);
+                }
+            };
+            *self.present() = Present::Talking(Arc::clone(&session));
+            self.status(render::INSTRUCTIONS);
+            self.terminal.show_prompt();
+            match self.print_events(&session) {
+                ControlFlow::Break(Exit::Fine) => return lost.unwrap_or(Exit::Fine),
+                ControlFlow::Break(exit) => return exit,
+                ControlFlow::Continue(()) => lost = Some(Exit::Undelivered),
+            }
+        }
     }
 
-    fn print_events(&self, session: &Session) -> Exit {
+    fn fail(&self, (text, exit): &Failure) -> Exit {
+        self.terminal.farewell(&[render::status(text)]);
+        *exit
+    }
+
+    /// Prints what arrives until the session ends; returns how to exit, if another is not to
+    /// follow.
+    fn print_events(&self, session: &Session) -> ControlFlow<Exit> {
         let speaker = render::speaker(session.peer());
         let mut lines = Vec::new();
         while let Ok(first) = session.events().recv() {
             for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
                 match event {
                     Event::Received(message) => lines.push(render::message(&speaker, &message)),
-                    Event::Disconnected(end) => {
-                        lines.push(String::new());
-                        let last = render::disconnected(&end);
-                        lines.extend(last.iter().map(|line| render::status(line)));
-                        self.terminal.farewell(&lines);
-                        return render::exit_of(&end);
-                    }
                     Event::Interrupted(interruption) => {
                         lines.push(render::status(&render::interrupted(&interruption)));
                     }
                     Event::Resumed(resumption) => {
                         lines.push(render::status(&render::resumed(&resumption)));
                     }
+                    Event::Disconnected(end) => return self.end(lines, &end),
                     _ => {}
                 }
             }
@@ -127,52 +148,87 @@ impl Chat {
             lines.clear();
         }
         self.terminal.restore();
-        Exit::Unexpected
+        ControlFlow::Break(Exit::Unexpected)
+    }
+
+    /// A conversation has ended; `lines` are still to be printed. Another follows if the other side
+    /// began anew.
+    fn end(&self, mut lines: Vec<String>, end: &End) -> ControlFlow<Exit> {
+        lines.push(String::new());
+        let last = render::disconnected(end).into_iter();
+        let texts = render::undelivered_texts(end);
+        lines.extend(last.chain(texts).map(|line| render::status(&line)));
+        let mut present = self.present();
+        let anew = matches!(end.reason, Reason::Replaced | Reason::Forgotten);
+        if anew && !matches!(*present, Present::Leaving) {
+            *present = Present::Between;
+            drop(present);
+            self.terminal.print(&lines);
+            return ControlFlow::Continue(());
+        }
+        drop(present);
+        self.terminal.farewell(&lines);
+        ControlFlow::Break(render::exit_of(end))
     }
 
     fn handle(&self, entry: Entry) -> ControlFlow<()> {
-        match (entry, self.session.get()) {
-            (Entry::Line(line), _) if !self.verbatim && is_quit(line.as_bytes()) => {
-                ControlFlow::Break(())
+        match entry {
+            Entry::Line(line) if !self.verbatim && is_quit(line.as_bytes()) => {
+                return ControlFlow::Break(());
             }
-            (Entry::Line(line), Some(session)) if !line.is_empty() => {
-                self.send(session, &line);
-                ControlFlow::Continue(())
-            }
-            (Entry::Answer(answer), _) => {
+            Entry::Line(line) if line.is_empty() => {}
+            Entry::Line(line) => self.send(&line),
+            Entry::Answer(answer) => {
                 // The printer waits for it.
                 let _ = self.answers.0.send(answer);
-                ControlFlow::Continue(())
             }
-            (Entry::Line(_), _) => ControlFlow::Continue(()),
-            (Entry::Leave, _) => ControlFlow::Break(()),
+            Entry::Leave => return ControlFlow::Break(()),
         }
+        ControlFlow::Continue(())
     }
 
     /// Never blocks: the keyboard must go on being read.
-    fn send(&self, session: &Session, line: &str) {
+    fn send(&self, line: &str) {
+        let session = match self.present().clone() {
+            Present::Talking(session) => session,
+            Present::Between => return self.status(render::NOBODY),
+            Present::Before | Present::Leaving => return,
+        };
         match session.sender().try_send(line) {
+            Ok(_) => {}
             Err(TrySendError::Full(_)) => self.status(render::FULL),
             Err(TrySendError::TooLarge { limit, .. }) => {
                 self.status(&render::too_large(1, limit));
             }
-            // The session has ended: the printer says so at this moment.
-            Ok(_) | Err(_) => {}
+            Err(_) => self.status(render::NOBODY),
         }
     }
 
     /// The user leaves, or `signal` makes them: says goodbye and delivers, within a bound. The
     /// printer tells how it went and ends the program.
     fn leave(&self, signal: i32) {
-        let Some(session) = self.session.get() else {
-            self.terminal.restore();
-            exit::exit_by_signal(signal);
+        let found = mem::replace(&mut *self.present(), Present::Leaving);
+        let session = match found {
+            Present::Talking(session) => session,
+            Present::Before => {
+                self.terminal.restore();
+                exit::exit_by_signal(signal);
+            }
+            Present::Between => {
+                self.terminal.restore();
+                exit::exit(Exit::Undelivered);
+            }
+            Present::Leaving => return,
         };
         self.status(render::LEAVING);
         session.finish();
         // Not in its place: to be bounded, whatever the other side does.
         thread::sleep(GRACE);
         session.abort();
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn status(&self, line: &str) {

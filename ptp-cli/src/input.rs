@@ -2,13 +2,30 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use ptp_core::{SendError, Sender};
+use crossbeam_channel::Receiver;
+use ptp_core::{SendError, Sender, Session};
 
 use crate::exit::Exit;
 use crate::render;
 
 /// Read in pieces of the size that a pipe holds.
 const PIECE: usize = 64 * 1024;
+
+/// Where lines go.
+pub(crate) struct Outlet {
+    sender: Sender,
+    /// The largest message that the other side takes.
+    limit: u64,
+}
+
+impl Outlet {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            sender: session.sender(),
+            limit: session.max_message(),
+        }
+    }
+}
 
 /// How the input ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,28 +34,30 @@ pub(crate) enum End {
     Eof,
     /// The word to leave.
     Quit,
-    /// The session took no more of it.
+    /// The session took no more of it: it goes on with the next, if there is one.
     Cut,
     /// It could not be sent: what to say, and how to exit.
     Trouble(String, Exit),
 }
 
 /// Sends every line of `input`, and tells `report` once how it ended, and behind `quit` a second
-/// time if more came. `limit` is the largest message that the other side takes.
+/// time if more came. The line that a session did not take goes to the next of the `outlets`.
 pub(crate) fn forward(
     input: impl Read,
-    sender: &Sender,
-    limit: u64,
+    outlets: &Receiver<Outlet>,
     verbatim: bool,
     mut report: impl FnMut(End),
 ) {
+    let Ok(mut outlet) = outlets.recv() else {
+        return;
+    };
     let mut input = BufReader::with_capacity(PIECE, input);
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
         // Two more: a newline, and what shows that the line is too long.
         match (&mut input)
-            .take(limit.saturating_add(2))
+            .take(outlet.limit.saturating_add(2))
             .read_until(b'\n', &mut line)
         {
             Ok(0) => return report(End::Eof),
@@ -61,8 +80,15 @@ pub(crate) fn forward(
             }
             return;
         }
-        if let Err(trouble) = send(sender, &line, number) {
-            return report(trouble);
+        while let Err(end) = send(&outlet.sender, &line, number) {
+            if end != End::Cut {
+                return report(end);
+            }
+            report(end);
+            match outlets.recv() {
+                Ok(next) => outlet = next,
+                Err(_) => return,
+            }
         }
     }
 }

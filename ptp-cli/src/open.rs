@@ -26,14 +26,15 @@ const TRIES: usize = 3;
 /// Strangers that are told of; of more only that there are.
 const MOST_STRANGERS: usize = 20;
 
-/// A conversation that has begun.
-pub(crate) struct Opened {
-    pub(crate) session: Arc<Session>,
-    /// Tells further callers that the server is busy for as long as it is held.
-    pub(crate) listener: Option<Listener>,
+/// Where conversations come from.
+pub(crate) enum Door {
+    /// Whoever calls. It tells further callers that the server is busy for as long as it is held.
+    Listener(Listener),
+    /// Whoever answers at a place.
+    Place { place: String, config: Box<Config> },
 }
 
-/// Why none has: what to say, and how to exit.
+/// Why there is no conversation: what to say, and how to exit.
 pub(crate) type Failure = (String, Exit);
 
 /// What opening a session needs of whoever sits there.
@@ -46,8 +47,8 @@ pub(crate) trait Person {
     fn ask(&self, question: &str) -> Option<Code>;
 }
 
-/// Waits for somebody, or goes to somebody, as the command says.
-pub(crate) fn open<P: Person>(talk: &Talk, person: &P) -> Result<Opened, Failure> {
+/// Listens, or finds out where to go, as the command says.
+pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> {
     let options = talk.options();
     let home = Home::of_user().map_err(|error| render::home_error(&error))?;
     let mut config = Config::known(home.identity, home.peers.clone());
@@ -63,36 +64,48 @@ pub(crate) fn open<P: Person>(talk: &Talk, person: &P) -> Result<Opened, Failure
             strangers: Strangers::Accept,
         };
     }
-    let opened = match talk {
-        Talk::Server { port, bind, .. } => wait(*port, bind.as_deref(), &config, person),
+    match talk {
+        Talk::Server { port, bind, .. } => listen(*port, bind.as_deref(), &config, person),
         Talk::Client { host, port, .. } => {
             let place = place(host, *port, &home.peers, &mut config)?;
-            go(&place, config, person)
+            Ok(Door::Place {
+                place,
+                config: Box::new(config),
+            })
         }
-    }?;
-    let peer = opened.session.peer();
-    if let Some(line) = render::acquainted(peer) {
-        person.say(&line);
     }
-    person.say("");
-    person.say(&render::connected(peer));
-    if let Some(line) = render::caution(peer) {
-        person.say(&line);
-    }
-    Ok(opened)
 }
 
-fn wait(
+impl Door {
+    /// The next conversation: waits for somebody, or goes to somebody.
+    pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Session>, Failure> {
+        let session = match self {
+            Self::Listener(listener) => wait(listener, person),
+            Self::Place { place, config } => go(place, config, person),
+        }?;
+        let peer = session.peer();
+        if let Some(line) = render::acquainted(peer) {
+            person.say(&line);
+        }
+        person.say("");
+        person.say(&render::connected(peer));
+        if let Some(line) = render::caution(peer) {
+            person.say(&line);
+        }
+        Ok(Arc::new(session))
+    }
+}
+
+fn listen(
     port: u16,
     bind: Option<&str>,
     config: &Config,
     person: &impl Person,
-) -> Result<Opened, Failure> {
+) -> Result<Door, Failure> {
     let address = format!("{}:{port}", bracketed(bind.unwrap_or_default()));
-    let unexpected = |error: &dyn std::fmt::Display| (format!("[ERROR] {error}"), Exit::Unexpected);
     let listener =
         Listener::bind(&address, config).map_err(|error| render::listen_error(&error, port))?;
-    let bound = listener.local_addr().map_err(|error| unexpected(&error))?;
+    let bound = listener.local_addr().map_err(unexpected)?;
     person.say(&format!("[SERVER] Listening on port {}", bound.port()));
     for line in render::invitations(bound, &own_addresses()) {
         person.say(&line);
@@ -100,6 +113,10 @@ fn wait(
     if config.trust.lets_anyone_in() {
         person.say(render::OPEN);
     }
+    Ok(Door::Listener(listener))
+}
+
+fn wait(listener: &Listener, person: &impl Person) -> Result<Session, Failure> {
     let mut strangers = 0;
     for notice in listener.notices().try_iter() {
         tell(&notice, &mut strangers, person);
@@ -107,15 +124,16 @@ fn wait(
     person.say("[SERVER] Waiting for incoming connection...");
     loop {
         select! {
-            recv(listener.sessions()) -> session => return Ok(Opened {
-                session: Arc::new(session.map_err(|error| unexpected(&error))?),
-                listener: Some(listener),
-            }),
+            recv(listener.sessions()) -> session => return session.map_err(unexpected),
             recv(listener.notices()) -> notice => if let Ok(notice) = notice {
                 tell(&notice, &mut strangers, person);
             },
         }
     }
+}
+
+fn unexpected(error: impl std::fmt::Display) -> Failure {
+    (format!("[ERROR] {error}"), Exit::Unexpected)
 }
 
 /// Says what happened while nobody was let in.
@@ -136,17 +154,12 @@ fn tell(notice: &Notice, strangers: &mut usize, person: &impl Person) {
     }
 }
 
-fn go(place: &str, mut config: Config, person: &impl Person) -> Result<Opened, Failure> {
+fn go(place: &str, config: &mut Config, person: &impl Person) -> Result<Session, Failure> {
     person.say(&format!("[CLIENT] Connecting to {place}..."));
     let mut tries = 0;
     loop {
-        let error = match Session::connect(place, &config) {
-            Ok(session) => {
-                return Ok(Opened {
-                    session: Arc::new(session),
-                    listener: None,
-                });
-            }
+        let error = match Session::connect(place, config) {
+            Ok(session) => return Ok(session),
             Err(error) => error,
         };
         let failure = render::connect_error(&error, place, config.connect_timeout.as_secs_f64());

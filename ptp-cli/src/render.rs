@@ -34,6 +34,9 @@ pub(crate) const STUCK: &str =
     "[ERROR] Standard output takes nothing: some of what was received could not be written";
 /// The other side left while there was input.
 pub(crate) const INPUT_LEFT: &str = "[ERROR] The other side left before all of the input was sent";
+/// The conversation is over, and the next has not begun.
+pub(crate) const NOBODY: &str =
+    "[ERROR] Not sent: nobody is at the other end. Try again when somebody is (arrow up)";
 /// As much is on the way as may be.
 pub(crate) const FULL: &str =
     "[ERROR] Not sent: the other side has not read what was sent before. Try again (arrow up)";
@@ -126,6 +129,13 @@ pub(crate) fn undelivered(end: &End) -> Option<String> {
             messages(unsent)
         )),
     }
+}
+
+/// The messages that were not delivered, each as it was typed.
+pub(crate) fn undelivered_texts(end: &End) -> impl Iterator<Item = String> {
+    let unsent = end.unsent.iter().map(|it| message("[NOT DELIVERED]", it));
+    let perhaps = end.unconfirmed.iter();
+    unsent.chain(perhaps.map(|it| message("[PERHAPS NOT DELIVERED]", it)))
 }
 
 /// The exit code that an end calls for.

@@ -81,8 +81,11 @@ pub enum Reason {
     Reset,
     /// One side broke the protocol; `cause` says how.
     Protocol,
-    /// The peer came back and began anew.
+    /// The peer came back with a session that it began anew.
     Replaced,
+    /// The peer was reached again, and knows nothing of the session any more: it began anew, or
+    /// waited no longer.
+    Forgotten,
 }
 
 impl Reason {
@@ -102,6 +105,7 @@ impl fmt::Display for Reason {
             Self::Reset => "the connection broke",
             Self::Protocol => "the protocol was broken",
             Self::Replaced => "the peer began anew",
+            Self::Forgotten => "the peer knows nothing of it any more",
         })
     }
 }

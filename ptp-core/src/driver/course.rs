@@ -111,6 +111,7 @@ fn reason(state: &State, last: &Last) -> (Reason, String) {
         Last::Refused(error @ (ConnectError::Protocol(_) | ConnectError::Fault(_))) => {
             return (Reason::Protocol, error.to_string());
         }
+        Last::Refused(ConnectError::UnknownSession) => return (Reason::Forgotten, String::new()),
         Last::Refused(error) => return (Reason::Reset, error.to_string()),
     };
     match ending {
