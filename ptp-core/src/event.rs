@@ -105,7 +105,7 @@ impl fmt::Display for Reason {
             Self::Reset => "the connection broke",
             Self::Protocol => "the protocol was broken",
             Self::Replaced => "the peer began anew",
-            Self::Forgotten => "the peer knows nothing of it any more",
+            Self::Forgotten => "the peer knows nothing of this session any more",
         })
     }
 }

@@ -301,6 +301,14 @@ impl Ended {
         self
     }
 
+    /// How many messages it says were surely or perhaps not delivered.
+    pub(crate) fn undelivered(&self) -> u64 {
+        let mut lines = self.stderr.lines();
+        let line = lines.find(|line| line.contains("not delivered"));
+        let words = line.unwrap_or_default().split(' ');
+        words.filter_map(|word| word.parse::<u64>().ok()).sum()
+    }
+
     /// Asserts that it had nothing to complain of.
     pub(crate) fn is_content(&self) -> &Self {
         assert!(!self.stderr.contains("[ERROR]"), "{}", self.stderr);

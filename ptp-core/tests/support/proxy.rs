@@ -83,6 +83,12 @@ impl Proxy {
         self.lanes.iter().for_each(|lane| lane.stall());
     }
 
+    /// Lets everything pass again.
+    pub(crate) fn heal(&self) {
+        let heal = |state: &mut State| state.stalled = false;
+        self.lanes.iter().for_each(|lane| lane.change(heal));
+    }
+
     /// Breaks both connections with a reset.
     pub(crate) fn reset(&self) {
         self.lanes.iter().for_each(|lane| lane.end());
