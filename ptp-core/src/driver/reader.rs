@@ -242,7 +242,7 @@ impl Reader {
         }
         let (_, acked) = state.connection.sent_and_acked();
         self.shared.wake_writer(state);
-        let again = self.feed.put_delivered(acked).map(|pause| now + pause);
+        let again = self.feed.put_due(acked).map(|pause| now + pause);
         Ok(again.map_or(deadline, |again| deadline.min(again)))
     }
 

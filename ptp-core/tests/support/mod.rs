@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod home;
+pub(crate) mod network;
 pub(crate) mod proxy;
 
 use std::sync::Once;
@@ -69,9 +70,7 @@ pub(crate) fn pair_over(
     dialler: &Config,
     listener: &Config,
 ) -> (Session, Session) {
-    static WATCH: Once = Once::new();
-    WATCH
-        .call_once(|| std::mem::forget(Watchdog::new("this test crate", Duration::from_secs(120))));
+    watch();
     let listener = listener.clone();
     let listening = thread::spawn(move || Session::over(right, Role::Listener, &listener));
     let dialler = Session::over(left, Role::Dialler, dialler).unwrap();
