@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use ptp_core::{Config, FlushError, Reason, Session, TrySendError};
+use ptp_core::{Config, Event, FlushError, Reason, Session, TrySendError};
 use support::network::{Network, interrupted, network, network_with, resumed, until_resumed};
 use support::{
     PATIENCE, end, eventually, ids, message, messages, next, pair_over, rest, timed, window,
@@ -281,14 +281,16 @@ fn a_loss_behind_finish_is_resumed_and_both_sides_end_well() {
 
 #[test]
 fn a_reset_right_behind_the_last_goodbye_is_no_loss() {
+    // He waits for nobody no longer than that.
+    let config = resuming_for(Duration::from_millis(500));
     for round in 0..20 {
         let Network {
             ana,
             ben,
             proxy,
-            listener,
+            listener: _listener,
             ..
-        } = network(&Config::open());
+        } = network(&config);
         ana.sender().send("the last word").unwrap();
         assert_eq!(message(&ben), "the last word");
         let closing = thread::spawn(move || ana.close(PATIENCE));
@@ -302,7 +304,6 @@ fn a_reset_right_behind_the_last_goodbye_is_no_loss() {
         let report = closing.join().unwrap();
         assert!(report.is_delivered(), "{round}: {report:?}");
         assert_eq!(report.end.unwrap().reason, Reason::ClosedHere);
-        drop(listener);
     }
 }
 
@@ -311,10 +312,10 @@ fn take_all(session: &Session) -> (Vec<String>, Reason) {
     let mut texts = Vec::new();
     loop {
         match next(session) {
-            Some(ptp_core::Event::Received(message)) => {
+            Some(Event::Received(message)) => {
                 texts.push(message.as_text().unwrap().to_owned());
             }
-            Some(ptp_core::Event::Disconnected(end)) => return (texts, end.reason),
+            Some(Event::Disconnected(end)) => return (texts, end.reason),
             Some(_) => {}
             None => panic!("no end"),
         }
@@ -336,20 +337,18 @@ fn an_application_that_takes_nothing_learns_in_the_end_how_things_stand() {
     // Not one event more for each of them.
     assert!(ana.events().len() <= 4, "{}", ana.events().len());
     ben.sender().send("here again").unwrap();
-    let mut up = true;
-    loop {
+    let (mut up, mut heard) = (true, false);
+    while !(up && heard) {
         match next(ana) {
-            Some(ptp_core::Event::Interrupted(_)) if up => up = false,
-            Some(ptp_core::Event::Resumed(_)) if !up => up = true,
-            Some(ptp_core::Event::Received(_)) => {}
+            Some(Event::Interrupted(_)) if up => up = false,
+            Some(Event::Resumed(_)) if !up => up = true,
+            Some(Event::Received(_)) => heard = true,
             other => panic!("{up} {other:?}"),
-        }
-        if up && ana.events().is_empty() {
-            break;
         }
     }
     // What comes now is told as it comes.
-    network.interrupt();
-    network.heal();
-    until_resumed(ana);
+    until_resumed(ben);
+    proxy.reset();
+    interrupted(ana);
+    resumed(ana);
 }

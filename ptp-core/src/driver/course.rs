@@ -56,7 +56,9 @@ fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Re
     let since = Instant::now();
     let shared = reader.shared.clone();
     let patience = match &ending {
-        Ending::Finished { heard_end: true } => return Err(Last::Ending(ending)),
+        Ending::Finished {
+            heard_end: Some(true),
+        } => return Err(Last::Ending(ending)),
         Ending::Finished { .. } => FAREWELL.min(comeback.patience()),
         Ending::Violation(violation) if !violation.is_of_the_line() => {
             return Err(Last::Ending(ending));
