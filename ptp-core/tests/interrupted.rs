@@ -1,7 +1,11 @@
 //! What an application can do while its session is interrupted, and how that ends if the peer does
 //! not come back.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
 
 mod support;
 

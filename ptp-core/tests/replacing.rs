@@ -1,7 +1,5 @@
 //! A peer that begins anew takes the place of its own dead session, and of no other.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 mod support;
 
 use std::net::TcpListener;

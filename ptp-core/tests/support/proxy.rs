@@ -12,6 +12,8 @@ use socket2::SockRef;
 
 /// How often a write that waits looks whether its connection has ended.
 const TICK: Duration = Duration::from_millis(10);
+/// What the system holds of what is on the way, so that a stalled line is soon felt.
+const BUFFER: usize = 64 * 1024;
 
 /// Carries connections to a target, each as a link with a number.
 pub(crate) struct Proxy {
@@ -305,6 +307,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         };
         let sockets = [Arc::new(caller), Arc::new(target)];
         for socket in &sockets {
+            SockRef::from(&**socket)
+                .set_send_buffer_size(BUFFER)
+                .unwrap();
+            SockRef::from(&**socket)
+                .set_recv_buffer_size(BUFFER)
+                .unwrap();
             socket.set_write_timeout(Some(TICK)).unwrap();
             socket.set_nodelay(true).unwrap();
         }
