@@ -5,25 +5,12 @@
 
 mod support;
 
-use std::fs;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
 use ptp_core::{Config, Listener, Session};
-use support::{Line, accept, end, eventually, message, pair, rest};
-
-/// Threads of the library and descriptors of this process.
-///
-/// Only one test may stand in this crate: others would be counted with it.
-fn used() -> (usize, usize) {
-    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let ours = threads.filter(|thread| {
-        // A thread that ended meanwhile has no name any more.
-        fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with("ptp-"))
-    });
-    (ours.count(), fs::read_dir("/proc/self/fd").unwrap().count())
-}
+use support::{Line, accept, end, eventually, message, pair, rest, used};
 
 fn converse((ana, ben): (Session, Session), close: usize) {
     let sender = ana.sender();
@@ -44,6 +31,7 @@ fn converse((ana, ben): (Session, Session), close: usize) {
     }
 }
 
+/// Only one test may stand in this crate: others would be counted with it.
 #[test]
 fn sessions_and_listeners_give_back_their_threads_and_descriptors() {
     let base = used();

@@ -13,10 +13,11 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use ptp_core::transport::{self, Faults};
-use ptp_core::{Config, Event, Message, Reason, Session, TrySendError};
+use ptp_core::transport;
+use ptp_core::{Config, Event, Listener, Message, Reason, Session, TrySendError};
 use socket2::SockRef;
-use support::{Dice, Watchdog, ids, message, pair_over};
+use support::proxy::Proxy;
+use support::{Dice, Watchdog, accept, ids, message, pair_over};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const MIB: usize = 1024 * 1024;
@@ -91,6 +92,8 @@ struct Side {
     session: Option<Session>,
     dice: Dice,
     taken: Vec<Message>,
+    /// Whether there is a connection, by what was told.
+    up: bool,
     /// Unconfirmed and unsent, if the end came.
     lost: Option<(Vec<u64>, Vec<u64>)>,
 }
@@ -101,12 +104,12 @@ impl Side {
             session: Some(session),
             dice: Dice::new(seed),
             taken: Vec::new(),
+            up: true,
             lost: None,
         }
     }
 
-    /// Takes for a while, and ends somehow.
-    fn run(mut self, faults: &Faults) -> Self {
+    fn take_for_a_while(&mut self) {
         for _ in 0..self.dice.below(300) {
             let session = self.session.as_ref().unwrap();
             match session.events().recv_timeout(Duration::from_micros(100)) {
@@ -115,13 +118,26 @@ impl Side {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+    }
+
+    /// Takes for a while and ends somehow. Before that it breaks the line so often, where a session
+    /// outlives that.
+    fn run(mut self, breaks: Option<u64>, break_line: impl Fn(&mut Dice)) -> Self {
+        for _ in 0..breaks.unwrap_or(0) {
+            self.take_for_a_while();
+            break_line(&mut self.dice);
+        }
+        self.take_for_a_while();
         let Some(session) = self.session.take() else {
             return self;
         };
         match self.dice.below(6) {
-            0 => faults.cut(),
-            1 => faults.cut_at(self.dice.below(5_000)),
-            2 => faults.corrupt(self.dice.below(5_000)),
+            0..3 => {
+                break_line(&mut self.dice);
+                if breaks.is_some() {
+                    session.finish();
+                }
+            }
             3 => session.finish(),
             4 => session.abort(),
             _ => {
@@ -149,6 +165,8 @@ impl Side {
         match event {
             Event::Received(message) => self.taken.push(message),
             Event::Delivered { .. } => {}
+            Event::Interrupted(_) if self.up => self.up = false,
+            Event::Resumed(_) if !self.up => self.up = true,
             Event::Disconnected(end) => {
                 assert_ne!(end.reason, Reason::Replaced);
                 self.lost = Some((ids(&end.unconfirmed), ids(&end.unsent)));
@@ -204,23 +222,30 @@ fn check(accepted: u64, lost: Option<&(Vec<u64>, Vec<u64>)>, taken: &[Message]) 
     }
 }
 
-fn stress(seed: u64) {
-    let mut dice = Dice::new(seed);
+/// What is drawn for both sides.
+fn config(dice: &mut Dice) -> Config {
     let mut config = Config::open();
     config.timeout = Duration::from_millis(400);
     config.linger = Duration::from_millis(dice.below(100));
     config.window_bytes = 1 << dice.below(23);
     config.window_messages = 1 << dice.below(10);
-    let (left, right) = transport::duplex(1 << (9 + dice.below(9)));
-    let faults = [left.faults(), right.faults()];
-    faults[0].slice(1 << (7 + dice.below(10)));
-    let (ana, ben) = pair_over(left, right, &config, &config);
-    let senders = [&ana, &ben].map(|session| send_from_threads(session, &mut dice));
+    config
+}
+
+/// Both sides send, take, break their line and end, each as the dice want it.
+fn stress(
+    (ana, ben): (Session, Session),
+    seed: u64,
+    dice: &mut Dice,
+    breaks: Option<u64>,
+    break_line: [&(dyn Fn(&mut Dice) + Sync); 2],
+) {
+    let senders = [&ana, &ben].map(|session| send_from_threads(session, dice));
     let sides = [Side::new(ana, seed), Side::new(ben, seed + 1_000_000)];
     let sides = thread::scope(|scope| {
-        let runs = sides.into_iter().zip(&faults);
+        let runs = sides.into_iter().zip(break_line);
         let runs: Vec<_> = runs
-            .map(|(side, faults)| scope.spawn(|| side.run(faults)))
+            .map(|(side, break_line)| scope.spawn(move || side.run(breaks, break_line)))
             .collect();
         runs.into_iter()
             .map(|run| run.join().unwrap())
@@ -234,11 +259,83 @@ fn stress(seed: u64) {
     check(from_ben, sides[1].lost.as_ref(), &sides[0].taken);
 }
 
-#[test]
-fn whatever_both_sides_do_nothing_is_lost_in_silence_and_nothing_hangs() {
-    for seed in 0..100 {
+/// Over memory: a line that breaks once.
+fn stress_over_memory(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let config = config(&mut dice);
+    let (left, right) = transport::duplex(1 << (9 + dice.below(9)));
+    let faults = [left.faults(), right.faults()];
+    faults[0].slice(1 << (7 + dice.below(10)));
+    let break_line = faults.map(|faults| {
+        move |dice: &mut Dice| match dice.below(3) {
+            0 => faults.cut(),
+            1 => faults.cut_at(dice.below(5_000)),
+            _ => faults.corrupt(dice.below(5_000)),
+        }
+    });
+    let pair = pair_over(left, right, &config, &config);
+    let [there, back] = &break_line;
+    stress(pair, seed, &mut dice, None, [there, back]);
+}
+
+/// Over a bad network: the session goes on over one connection after the other.
+fn stress_over_network(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let mut config = config(&mut dice);
+    config.resume = Duration::from_millis(dice.below(600));
+    config.connect_timeout = Duration::from_millis(200);
+    let listener = Listener::bind("127.0.0.1:0", &config).unwrap();
+    let proxy = Proxy::to(&listener.local_addr().unwrap().to_string());
+    // The first connection has all the time that a loaded machine takes.
+    let mut patient = config.clone();
+    patient.connect_timeout = LIMIT;
+    let ana = Session::connect(proxy.address(), &patient).unwrap();
+    let pair = (ana, accept(&listener));
+    let break_line = |dice: &mut Dice| break_network(&proxy, dice);
+    let breaks = Some(dice.below(6));
+    stress(pair, seed, &mut dice, breaks, [&break_line, &break_line]);
+}
+
+fn break_network(proxy: &Proxy, dice: &mut Dice) {
+    let lane = [proxy.there(), proxy.back()][dice.below(2) as usize];
+    match dice.below(16) {
+        0..3 => proxy.reset(),
+        3 => proxy.finish_there(),
+        4 => proxy.finish_back(),
+        5 => proxy.finish(),
+        6 => proxy.stall(),
+        7 => lane.stall(),
+        8 => proxy.freeze(),
+        9 => lane.freeze(),
+        10 => lane.corrupt(dice.below(5_000)),
+        11 => lane.cut_at(dice.below(5_000)),
+        12 => lane.slice(Some(1 + dice.below(2_000) as usize)),
+        13 => proxy.refuse(true),
+        _ => {
+            proxy.refuse(false);
+            proxy.heal();
+        }
+    }
+}
+
+fn stress_with(seeds: std::ops::Range<u64>, stress: fn(u64)) {
+    for seed in seeds {
         let _watchdog = Watchdog::new(format!("seed {seed}"), LIMIT / 2);
         let caught = std::panic::catch_unwind(|| stress(seed));
         assert!(caught.is_ok(), "seed {seed}");
     }
+}
+
+#[test]
+fn whatever_both_sides_do_nothing_is_lost_in_silence_and_nothing_hangs() {
+    stress_with(0..100, stress_over_memory);
+}
+
+#[test]
+fn whatever_a_network_does_nothing_is_lost_in_silence_and_nothing_hangs() {
+    thread::scope(|scope| {
+        for part in 0..4 {
+            scope.spawn(move || stress_with(part * 25..(part + 1) * 25, stress_over_network));
+        }
+    });
 }

@@ -168,9 +168,13 @@ impl Shared {
             return Err(caller);
         }
         let outdated = state.successor.replace(caller);
+        // The one of this moment: once the lock is free, it may be the caller's own already.
+        let present = self.hangup().clone();
         drop(state);
         drop(outdated);
-        self.hang_up();
+        if let Some(present) = present {
+            present.hang_up();
+        }
         self.arrival.notify_all();
         Ok(())
     }

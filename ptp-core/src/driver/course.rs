@@ -7,7 +7,7 @@ use super::State;
 use super::comeback::{Comeback, Failure};
 use super::reader::{Ending, Reader};
 use crate::error::ConnectError;
-use crate::event::{End, Interruption, Reason, Resumption};
+use crate::event::{End, Interruption, Reason};
 use crate::protocol::ClosedBy;
 
 /// How long a side that has said and heard everything waits for a peer that perhaps has not, and
@@ -29,16 +29,18 @@ pub(super) fn run(mut reader: Reader, mut comeback: Option<Comeback>) {
     let shared = &reader.shared;
     let mut state = shared.lock();
     let (reason, cause) = reason(&state, &last);
+    let (_, acked) = state.connection.sent_and_acked();
     let (unsent, unconfirmed) = state.connection.finish();
     drop(state);
     shared.end();
     log::debug!("the session ended: {reason} {cause}");
-    reader.feed.put_end(End {
+    let end = End {
         reason,
         cause,
         unsent,
         unconfirmed,
-    });
+    };
+    reader.feed.put_end(end, acked);
 }
 
 /// Why a session ended.
@@ -54,7 +56,9 @@ fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Re
     let since = Instant::now();
     let shared = reader.shared.clone();
     let patience = match &ending {
-        Ending::Finished { heard_end: true } => return Err(Last::Ending(ending)),
+        Ending::Finished {
+            heard_end: Some(true),
+        } => return Err(Last::Ending(ending)),
         Ending::Finished { .. } => FAREWELL.min(comeback.patience()),
         Ending::Violation(violation) if !violation.is_of_the_line() => {
             return Err(Last::Ending(ending));
@@ -84,11 +88,9 @@ fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Re
         Err(Failure::TimeIsUp) => return Err(last),
         Err(Failure::Refused(error)) => return Err(Last::Refused(error)),
     };
-    let resent = reader.take_up(established);
-    if let Some(resent) = resent {
-        let after = since.elapsed();
-        log::info!("the session goes on after {after:?}");
-        reader.feed.put_resumed(Resumption { after, resent });
+    if let Some(resent) = reader.take_up(established) {
+        log::info!("the session goes on after {:?}", since.elapsed());
+        reader.feed.put_resumed(resent);
     }
     Ok(())
 }

@@ -1,19 +1,23 @@
 //! The event channel, as the reader sees it: what it put in, and how much of it was taken.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use crate::event::{End, Event, Interruption, Resumption};
 use crate::protocol::{Message, MessageId};
 
-/// The first look at whether the application has taken what told of deliveries last, where there
-/// is more to tell, and the longest pause between two looks.
+/// The first look at whether the application has taken what was told last, where there is more to
+/// tell, and the longest pause between two looks.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 const LOOK_LAST: Duration = Duration::from_millis(100);
 
-/// What is told beside messages. Of each kind at most one waits in the channel, or two of
-/// `Resumed`: an application that takes nothing must not make it grow.
+/// Interruptions that may wait in the channel with their ends: the next is told, and its end only
+/// when the first was taken. A loss before that makes it last longer.
+const INTERRUPTIONS: usize = 1;
+
+/// What is told beside messages. At most one of `Delivered` waits in the channel, and two of each
+/// other kind: an application that takes nothing must not make it grow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Delivered,
@@ -30,8 +34,10 @@ pub(super) struct Feed {
     others: Vec<(u64, Kind)>,
     delivered: u64,
     look: Duration,
-    /// Whether the application is told of the present interruption.
-    interruption_told: bool,
+    /// Since when the session is interrupted, by what the application was told.
+    interrupted: Option<Instant>,
+    /// The end of that, which is yet to be told.
+    resumption: Option<Resumption>,
 }
 
 impl Feed {
@@ -42,7 +48,8 @@ impl Feed {
             others: Vec::new(),
             delivered: 0,
             look: LOOK_FIRST,
-            interruption_told: false,
+            interrupted: None,
+            resumption: None,
         }
     }
 
@@ -67,52 +74,83 @@ impl Feed {
         }
     }
 
-    /// The peer has taken all up to message `acked`: tells, if that is news. Returns after which
-    /// pause to call it again, where something is left to tell.
-    pub(super) fn put_delivered(&mut self, acked: u64) -> Option<Duration> {
-        if acked == self.delivered {
-            return None;
-        }
-        if self.waits(Kind::Delivered) {
-            self.waiting();
-        }
-        if self.waits(Kind::Delivered) {
-            let pause = self.look;
-            self.look = (pause * 2).min(LOOK_LAST);
-            return Some(pause);
-        }
-        self.look = LOOK_FIRST;
-        self.delivered = acked;
-        let up_to = MessageId(acked);
-        self.put(Kind::Delivered, Event::Delivered { up_to });
-        None
-    }
-
-    /// Tells of an interruption, unless the application has not even heard of the last one.
+    /// Tells of an interruption, unless the application has yet to hear of the end of another: that
+    /// one goes on.
     pub(super) fn put_interrupted(&mut self, interruption: Interruption) {
-        self.waiting();
-        self.interruption_told = !self.waits(Kind::Interrupted);
-        if self.interruption_told {
+        self.resumption = None;
+        if self.interrupted.is_none() {
+            self.interrupted = Some(interruption.since);
             let event = Event::Interrupted(Box::new(interruption));
             self.put(Kind::Interrupted, event);
         }
     }
 
-    /// Tells of the end of an interruption, if it was told of.
-    pub(super) fn put_resumed(&mut self, resumption: Resumption) {
-        if std::mem::take(&mut self.interruption_told) {
-            self.put(Kind::Resumed, Event::Resumed(Box::new(resumption)));
-        }
+    /// Tells of the end of an interruption, if it was told of; the peer is sent `resent` messages
+    /// anew.
+    pub(super) fn put_resumed(&mut self, resent: u64) {
+        self.resumption = self.interrupted.map(|since| Resumption {
+            after: since.elapsed(),
+            resent,
+        });
+        self.put_resumption();
     }
 
-    /// Tells the end.
-    pub(super) fn put_end(&self, end: End) {
+    /// Tells what could not be told before, and that the peer has taken all up to message `acked`.
+    /// Returns after which pause to call it again, where something is left to tell.
+    pub(super) fn put_due(&mut self, acked: u64) -> Option<Duration> {
+        let all = self.put_resumption() & self.put_delivered(acked);
+        if all {
+            self.look = LOOK_FIRST;
+            return None;
+        }
+        let pause = self.look;
+        self.look = (pause * 2).min(LOOK_LAST);
+        Some(pause)
+    }
+
+    /// Tells the end, and before it the last that the peer has taken.
+    pub(super) fn put_end(&mut self, end: End, acked: u64) {
+        if acked != self.delivered {
+            let up_to = MessageId(acked);
+            self.put(Kind::Delivered, Event::Delivered { up_to });
+        }
         // As for messages.
         let _ = self.events.send(Event::Disconnected(Box::new(end)));
     }
 
-    fn waits(&self, kind: Kind) -> bool {
-        self.others.iter().any(|(_, other)| *other == kind)
+    /// Returns whether nothing is left to tell.
+    fn put_resumption(&mut self) -> bool {
+        if self.resumption.is_some() && self.untaken(Kind::Interrupted) > INTERRUPTIONS {
+            return false;
+        }
+        if let Some(resumption) = self.resumption.take() {
+            self.interrupted = None;
+            self.put(Kind::Resumed, Event::Resumed(Box::new(resumption)));
+        }
+        true
+    }
+
+    /// Returns whether nothing is left to tell.
+    fn put_delivered(&mut self, acked: u64) -> bool {
+        if acked == self.delivered {
+            return true;
+        }
+        if self.untaken(Kind::Delivered) > 0 {
+            return false;
+        }
+        self.delivered = acked;
+        let up_to = MessageId(acked);
+        self.put(Kind::Delivered, Event::Delivered { up_to });
+        true
+    }
+
+    /// How many of a kind the application has not yet taken.
+    fn untaken(&mut self, kind: Kind) -> usize {
+        let count = |others: &[(u64, Kind)]| others.iter().filter(|(_, it)| *it == kind).count();
+        if count(&self.others) > 0 {
+            self.waiting();
+        }
+        count(&self.others)
     }
 
     fn put(&mut self, kind: Kind, event: Event) {

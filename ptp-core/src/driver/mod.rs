@@ -321,6 +321,13 @@ impl Shared {
         self.progress.notify_all();
     }
 
+    /// Whether the end of the stream may be no word of the peer's: the system tells a reset only once,
+    /// and perhaps told the writer; or this side hung up, because the peer calls anew.
+    fn broke_off(&self) -> bool {
+        let state = self.lock();
+        state.write_error.is_some() || state.successor.is_some()
+    }
+
     /// Lets go of the transport: both threads are done with it.
     fn release(&self) {
         self.hangup().take();

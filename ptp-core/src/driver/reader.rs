@@ -43,8 +43,8 @@ pub(super) struct Reader {
 pub(super) enum Ending {
     /// All is said in both directions.
     Finished {
-        /// Whether the stream then ended, as it should.
-        heard_end: bool,
+        /// Whether the stream then ended, as it should; `None` while that is not known.
+        heard_end: Option<bool>,
     },
     /// The stream ended or broke.
     Lost(String),
@@ -95,7 +95,10 @@ impl Reader {
             Err(error) => Ending::Lost(format!("no thread could be started: {error}")),
         };
         match &mut ending {
-            Ending::Finished { heard_end } => *heard_end = *heard_end || self.drain(),
+            Ending::Finished { heard_end } => {
+                let heard = heard_end.unwrap_or_else(|| self.drain());
+                *heard_end = Some(heard);
+            }
             Ending::Violation(violation) => {
                 log::debug!("the peer broke the protocol: {violation}");
                 let mut state = self.shared.lock();
@@ -108,6 +111,9 @@ impl Reader {
         self.shared.disconnect();
         // What was pulled is only settled when the writer has stopped; it has no reason not to.
         let _ = writer.map(JoinHandle::join);
+        if let Ending::Finished { heard_end } = &mut ending {
+            *heard_end = heard_end.filter(|_| !self.shared.broke_off());
+        }
         self.shared.release();
         ending
     }
@@ -174,15 +180,22 @@ impl Reader {
         loop {
             let deadline = self.handle_deadlines()?;
             match self.read_soon(deadline) {
-                Ok(0) if self.is_finished() => return Err(Ending::Finished { heard_end: true }),
+                Ok(0) if self.is_finished() => {
+                    return Err(Ending::Finished {
+                        heard_end: Some(true),
+                    });
+                }
                 Ok(0) => return Err(Ending::Lost("it ended without a goodbye".into())),
                 Ok(length) => {
                     self.last_read = Instant::now();
                     return Ok(self.inbound.handle_read(length)?);
                 }
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => self.rest(),
+                // Told once: who reads again finds an end that is none.
                 Err(_) if self.is_finished() => {
-                    return Err(Ending::Finished { heard_end: false });
+                    return Err(Ending::Finished {
+                        heard_end: Some(false),
+                    });
                 }
                 Err(error) => return Err(Ending::Lost(error.to_string())),
             }
@@ -234,7 +247,7 @@ impl Reader {
         }
         if state.connection.is_finished() {
             self.shared.wake_writer(state);
-            return Err(Ending::Finished { heard_end: false });
+            return Err(Ending::Finished { heard_end: None });
         }
         let mut deadline = state.connection.next_timeout().unwrap_or(now + DRAIN);
         if state.connection.farewell().bye_received {
@@ -242,7 +255,7 @@ impl Reader {
         }
         let (_, acked) = state.connection.sent_and_acked();
         self.shared.wake_writer(state);
-        let again = self.feed.put_delivered(acked).map(|pause| now + pause);
+        let again = self.feed.put_due(acked).map(|pause| now + pause);
         Ok(again.map_or(deadline, |again| deadline.min(again)))
     }
 

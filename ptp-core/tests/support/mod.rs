@@ -10,8 +10,11 @@
 )]
 
 pub(crate) mod home;
+pub(crate) mod network;
 pub(crate) mod proxy;
 
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,9 +72,7 @@ pub(crate) fn pair_over(
     dialler: &Config,
     listener: &Config,
 ) -> (Session, Session) {
-    static WATCH: Once = Once::new();
-    WATCH
-        .call_once(|| std::mem::forget(Watchdog::new("this test crate", Duration::from_secs(120))));
+    watch();
     let listener = listener.clone();
     let listening = thread::spawn(move || Session::over(right, Role::Listener, &listener));
     let dialler = Session::over(left, Role::Dialler, dialler).unwrap();
@@ -173,6 +174,17 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "still not so: {what}");
         thread::yield_now();
     }
+}
+
+/// Threads of the library and descriptors of this process.
+#[cfg(target_os = "linux")]
+pub(crate) fn used() -> (usize, usize) {
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let ours = threads.filter(|thread| {
+        // A thread that ended meanwhile has no name any more.
+        fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with("ptp-"))
+    });
+    (ours.count(), fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
 /// Runs `work` and says how long it took.

@@ -3,3 +3,4 @@
 mod greeting;
 mod hand;
 mod pairing;
+mod resuming;
