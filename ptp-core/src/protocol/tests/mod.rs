@@ -8,6 +8,7 @@ mod low_order;
 mod pair;
 mod random;
 mod recorded;
+mod resuming;
 mod shake;
 mod simulation;
 mod tampering;
