@@ -154,7 +154,8 @@ impl Outbound {
             ends,
             touches: self.accepted.messages,
             bytes: std::mem::take(&mut self.open_bytes),
-            sent_ms: self.open_sent_ms,
+            // What is cut next, the header of another part, stands behind the time in this one.
+            sent_ms: std::mem::replace(&mut self.open_sent_ms, self.sent_ms),
             breaks_off,
         });
     }

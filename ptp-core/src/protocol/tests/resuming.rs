@@ -631,6 +631,28 @@ fn what_is_sent_again_bears_the_time_at_which_it_was_accepted() {
 }
 
 #[test]
+fn a_message_that_goes_on_in_the_middle_bears_its_time() {
+    for parts in 0..=3 {
+        let mut pair = open();
+        pair.send(Ana, "before");
+        pair.settle();
+        pair.now += SECOND;
+        pair.send(Ana, vec![7; 200_000]);
+        let sent_ms = pair.unix_ms();
+        (0..parts).for_each(|_| pair[Ana].speak(100));
+        pair.carry_what_is_written(Ana);
+        assert_eq!(pair.opening(Ben).resume, point(1, parts * PART));
+        pair.cut();
+        pair.now += SECOND;
+        pair.resume();
+        pair.settle();
+        let sent_at = pair.take_all(Ben)[1].sent_at();
+        let since = sent_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(since.as_millis() as u64, sent_ms, "behind {parts} parts");
+    }
+}
+
+#[test]
 fn the_time_is_said_again_where_it_was_lost_in_the_middle_of_a_batch() {
     for arrive in 0..=3 {
         let mut pair = open();
