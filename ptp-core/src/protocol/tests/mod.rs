@@ -2,6 +2,7 @@
 
 mod closing;
 mod conversation;
+mod every_byte;
 mod floods;
 mod hostile;
 mod low_order;

@@ -298,6 +298,7 @@ impl World {
             _ => {
                 let missing = self.pair.answer(redialled);
                 self.is_missing(Ben, missing);
+                self.check_channel(Ben);
                 self.line.links[Ben as usize] = Up;
             }
         }
