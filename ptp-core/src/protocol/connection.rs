@@ -313,7 +313,7 @@ impl Connection {
 
     /// Whether `poll_transmit` has something.
     pub(crate) fn wants_transmit(&self) -> bool {
-        self.farewell.is_fault_due().unwrap_or_else(|| {
+        self.farewell.is_last_word_due().unwrap_or_else(|| {
             self.ack_due
                 || self.outbound.has_unpulled()
                 || self.liveness.wants_transmit()
@@ -331,6 +331,9 @@ impl Connection {
                 Control::Fault(violation.code()).put(&mut control);
             }
             return push(out, control);
+        }
+        if self.farewell.has_left() {
+            return;
         }
         if self.ack_due || !self.receipts.all_told() {
             let (messages, credit) = self.receipts.acknowledge();

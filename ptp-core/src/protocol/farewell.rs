@@ -34,18 +34,34 @@ enum Word {
 enum Fault {
     /// The peer is to be told.
     Due(Violation),
-    Told,
+    Told(Violation),
     /// The peer told us; this was its reason.
     Received(u64),
     /// The peer ends the session, and nothing was wrong.
     PeerGone,
 }
 
+impl Fault {
+    /// Whether it ends the session, rather than a connection that another may follow.
+    fn is_for_good(&self) -> bool {
+        match self {
+            Self::Due(violation) | Self::Told(violation) => !violation.is_of_the_line(),
+            Self::Received(code) => !Violation::is_code_of_the_line(*code),
+            Self::PeerGone => true,
+        }
+    }
+}
+
 impl Farewell {
     /// Whether no message is accepted any more.
     #[inline]
     pub(super) fn is_closing(&self) -> bool {
-        self.closed_by.is_some() || self.fault.is_some()
+        self.closed_by.is_some() || self.is_broken()
+    }
+
+    /// Whether a fault ends the session.
+    fn is_broken(&self) -> bool {
+        self.fault.as_ref().is_some_and(Fault::is_for_good)
     }
 
     pub(crate) fn closed_by(&self) -> Option<ClosedBy> {
@@ -62,18 +78,16 @@ impl Farewell {
 
     /// Whether it ends for good, rather than lose a connection that another may follow.
     pub(crate) fn is_for_good(&self) -> bool {
-        let fault = match self.fault {
-            Some(Fault::Received(code)) => !Violation::is_code_of_the_line(code),
-            Some(Fault::PeerGone) => true,
-            Some(Fault::Due(_) | Fault::Told) | None => false,
-        };
-        fault || self.gone.is_some()
+        self.is_broken() || self.gone.is_some()
     }
 
-    /// Whether the end has come without both goodbyes; `None` if nothing speaks for that.
+    /// Whether the end has come without both goodbyes; `None` if nothing speaks for that. A peer
+    /// that blames the line ends the connection; that is a loss like any other.
     pub(super) fn is_cut_short(&self) -> Option<bool> {
         match (&self.fault, self.gone) {
-            (Some(fault), _) => Some(!matches!(fault, Fault::Due(_))),
+            (Some(Fault::Told(_)), _) => Some(true),
+            (Some(Fault::Due(_)), _) => Some(false),
+            (Some(fault), _) => Some(fault.is_for_good()),
             (None, Some(word)) => Some(word == Word::Told),
             (None, None) => None,
         }
@@ -100,7 +114,7 @@ impl Farewell {
         match &self.fault {
             Some(Fault::Due(violation)) => {
                 let violation = *violation;
-                self.fault = Some(Fault::Told);
+                self.fault = Some(Fault::Told(violation));
                 Some(Some(violation))
             }
             Some(_) => Some(None),
@@ -108,10 +122,17 @@ impl Farewell {
         }
     }
 
-    /// Whether the peer is to be told of a fault; `None` if there is none.
-    pub(super) fn is_fault_due(&self) -> Option<bool> {
-        let fault = self.fault.as_ref()?;
-        Some(matches!(fault, Fault::Due(_)))
+    /// Whether a word is due behind which nothing is said; `None` if there is none to say.
+    pub(super) fn is_last_word_due(&self) -> Option<bool> {
+        match &self.fault {
+            Some(fault) => Some(matches!(fault, Fault::Due(_))),
+            None => self.is_gone_due(),
+        }
+    }
+
+    /// Whether the peer was told that this side leaves.
+    pub(super) fn has_left(&self) -> bool {
+        self.gone == Some(Word::Told)
     }
 
     pub(super) fn handle_bye(&mut self) {

@@ -154,7 +154,8 @@ impl Outbound {
             ends,
             touches: self.accepted.messages,
             bytes: std::mem::take(&mut self.open_bytes),
-            sent_ms: self.open_sent_ms,
+            // What is cut next, the header of another part, stands behind the time in this one.
+            sent_ms: std::mem::replace(&mut self.open_sent_ms, self.sent_ms),
             breaks_off,
         });
     }
@@ -221,18 +222,17 @@ impl Outbound {
     /// Another connection stands: goes on where the peer says, and returns how many messages it
     /// does not have.
     pub(crate) fn resume(&mut self, point: ResumePoint, granted: Credit) -> Result<u64, Violation> {
-        let grew = granted.messages >= self.granted.messages && granted.bytes >= self.granted.bytes;
-        if !grew || point.received < self.acked {
+        if granted.messages < self.granted.messages || granted.bytes < self.granted.bytes {
             return Err(Violation::Backwards);
         }
-        if point.received > self.sent() {
-            return Err(Violation::NeverSent(point.received));
-        }
         let pulled = self.chunks.range(..self.pulled);
-        let at = Point::find(pulled, self.before, point).ok_or(Violation::ResumePoint {
-            message: point.received + 1,
-            partial: point.partial,
-        })?;
+        let at = Some(point)
+            .filter(|point| (self.acked..=self.sent()).contains(&point.received))
+            .and_then(|point| Point::find(pulled, self.before, point))
+            .ok_or(Violation::ResumePoint {
+                message: point.received.saturating_add(1),
+                partial: point.partial,
+            })?;
         self.granted = granted;
         self.pulled = self.cut_at(&at, point);
         self.repeat_time(point.received);

@@ -2,12 +2,14 @@
 
 mod closing;
 mod conversation;
+mod every_byte;
 mod floods;
 mod hostile;
 mod low_order;
 mod pair;
 mod random;
 mod recorded;
+mod resuming;
 mod shake;
 mod simulation;
 mod tampering;

@@ -1,15 +1,15 @@
 //! Two sides in memory: a real handshake with fixed keys, a fake clock, and a wire whose bytes the
-//! test carries, cuts, delays or drops.
+//! test carries, cuts, delays or drops. A lost connection is followed by another as in the driver.
 
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
-use super::shake::{LISTENER, handshake, opening};
+use super::shake::{DIALLER, Fixed, LISTENER, handshake_between, opening};
 use crate::protocol::record::Opener;
 use crate::protocol::{
-    Connection, Control, Credit, Greeting, Inbound, Intake, Limits, MAX_PLAINTEXT, Message, PREFIX,
-    Payload, Sealer, Suite, Violation,
+    Connection, Control, Credit, Greeting, Inbound, Intake, Limits, MAX_PLAINTEXT, Message,
+    Opening, PREFIX, Payload, Sealer, Suite, Violation,
 };
 
 /// The Unix time at which each test begins, in milliseconds.
@@ -43,6 +43,7 @@ impl Who {
 }
 
 /// What a pair is made with: the defaults of `Config`, where nothing else is said.
+#[derive(Clone, Copy)]
 pub(super) struct Scenario {
     suite: Suite,
     windows: [Credit; 2],
@@ -109,9 +110,10 @@ impl Scenario {
     /// Both sides with their keys, before they greet.
     pub(super) fn greeting(&self) -> Pair {
         let now = Instant::now();
-        let keys = self.keys();
-        let [ana, ben] = keys.map(|(sealer, opener)| (sealer, opener));
+        let [ana, ben] = self.keys(0);
         Pair {
+            scenario: *self,
+            generation: 0,
             start: now,
             now,
             sides: [
@@ -121,9 +123,12 @@ impl Scenario {
         }
     }
 
-    fn keys(&self) -> [(Sealer, Opener); 2] {
+    /// The keys of the connection with this number: each has its own.
+    fn keys(&self, generation: u64) -> [(Sealer, Opener); 2] {
         if let Some(key) = &self.fixed_key {
-            let mut back = *key;
+            let mut key = *key;
+            key[24..].copy_from_slice(&generation.to_be_bytes());
+            let (key, mut back) = (&key, key);
             back[0] ^= 1;
             let half = |ours, theirs| {
                 let sealer = Sealer::new(self.suite, ours).unwrap();
@@ -131,8 +136,11 @@ impl Scenario {
             };
             return [half(key, &back), half(&back, key)];
         }
-        let suites = [self.suite];
-        let done = handshake(&suites, &suites, |_, bytes| bytes);
+        let suites: &[Suite] = &[self.suite];
+        let mut dialler = DIALLER;
+        dialler.ephemeral[24..].copy_from_slice(&generation.to_be_bytes());
+        let keys: [&Fixed; 2] = [&dialler, &LISTENER];
+        let done = handshake_between(keys, [suites, suites], |_, bytes| bytes);
         let (ana, (ben, _)) = (done.dialler.unwrap(), done.listener.unwrap());
         assert_eq!(ana.hash, ben.hash);
         assert_eq!(ana.peer, LISTENER.public());
@@ -147,19 +155,23 @@ impl Scenario {
         now: Instant,
     ) -> Side {
         let granted = self.windows[who.other() as usize];
-        let limits = Limits {
-            window: self.windows[who as usize],
-            granted,
-            peer_max_message: self.max_message,
-            timeout: self.timeout,
-        };
         Side {
-            connection: Connection::new(&limits, now),
+            connection: Connection::new(&self.limits(who, granted), now),
             inbound: Inbound::new(opener, greeting, granted, self.max_message),
             sealer,
             wire: Vec::new(),
             channel: VecDeque::new(),
             dead: false,
+        }
+    }
+
+    /// What `who` keeps and grants on a connection for which the other side `granted` so much.
+    pub(super) fn limits(&self, who: Who, granted: Credit) -> Limits {
+        Limits {
+            window: self.windows[who as usize],
+            granted,
+            peer_max_message: self.max_message,
+            timeout: self.timeout,
         }
     }
 }
@@ -189,17 +201,13 @@ impl Side {
 
     /// Writes control frames in a record of their own, whatever the machine says.
     pub(super) fn put(&mut self, frames: &[Control]) {
-        let mut plaintext = Vec::new();
-        frames.iter().for_each(|frame| frame.put(&mut plaintext));
-        self.seal(&plaintext);
+        let record = record(&mut self.sealer, frames);
+        self.wire.extend_from_slice(&record);
     }
 
     /// Writes any bytes as a record.
     pub(super) fn seal(&mut self, plaintext: &[u8]) {
-        let start = self.wire.len();
-        self.wire.extend_from_slice(&[0; PREFIX]);
-        self.wire.extend_from_slice(plaintext);
-        self.sealer.seal(&mut self.wire, start).unwrap();
+        seal(&mut self.sealer, &mut self.wire, plaintext);
     }
 
     /// Reads what arrived; returns what the last read of it brought.
@@ -208,16 +216,19 @@ impl Side {
         let mut greets = false;
         while !bytes.is_empty() || greets && self.inbound.is_open() {
             greets = !self.inbound.is_open();
-            let space = self.inbound.space();
-            let (read, rest) = bytes.split_at(bytes.len().min(space.len()));
-            space[..read.len()].copy_from_slice(read);
-            bytes = rest;
-            last = self.inbound.handle_read(read.len())?;
-            self.connection.handle_received(now, &last)?;
-            self.inbound.drain_messages(&mut self.channel);
-            self.look(now);
+            last = self.read(now, &mut bytes)?;
         }
         Ok(last)
+    }
+
+    /// Reads once; what was read is no longer in `bytes`.
+    fn read(&mut self, now: Instant, bytes: &mut &[u8]) -> Result<Intake, Violation> {
+        let length = fill(&mut self.inbound, bytes);
+        let intake = self.inbound.handle_read(length)?;
+        self.connection.handle_received(now, &intake)?;
+        self.inbound.drain_messages(&mut self.channel);
+        self.look(now);
+        Ok(intake)
     }
 
     /// Looks after deadlines, as the reader does before each read.
@@ -227,8 +238,53 @@ impl Side {
     }
 }
 
+/// Appends a record with this plaintext.
+fn seal(sealer: &mut Sealer, out: &mut Vec<u8>, plaintext: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(&[0; PREFIX]);
+    out.extend_from_slice(plaintext);
+    sealer.seal(out, start).unwrap();
+}
+
+/// Moves as many `bytes` into the space of `inbound` as go there; returns how many.
+fn fill(inbound: &mut Inbound, bytes: &mut &[u8]) -> usize {
+    let space = inbound.space();
+    let (read, rest) = bytes.split_at(bytes.len().min(space.len()));
+    space[..read.len()].copy_from_slice(read);
+    *bytes = rest;
+    read.len()
+}
+
+/// A record with control frames.
+fn record(sealer: &mut Sealer, frames: &[Control]) -> Vec<u8> {
+    let (mut plaintext, mut record) = (Vec::new(), Vec::new());
+    frames.iter().for_each(|frame| frame.put(&mut plaintext));
+    seal(sealer, &mut record, &plaintext);
+    record
+}
+
+/// One side's half of a connection that is being made.
+struct Fresh {
+    sealer: Sealer,
+    inbound: Inbound,
+}
+
+/// A connection on which Ana goes on, and Ben has yet to hear her name.
+pub(super) struct Redialled {
+    ben: Fresh,
+    /// What Ana said in message 3.
+    opening: Opening,
+    /// The record with her name.
+    name: Vec<u8>,
+    /// How many messages Ben does not have.
+    pub(super) missing: u64,
+}
+
 /// Two sides and their clock.
 pub(super) struct Pair {
+    pub(super) scenario: Scenario,
+    /// Which connection of the session it is.
+    generation: u64,
     start: Instant,
     pub(super) now: Instant,
     sides: [Side; 2],
@@ -271,6 +327,11 @@ impl Pair {
         while self[who].connection.wants_transmit() {
             self[who].speak(BUDGET);
         }
+        self.carry_what_is_written(who);
+    }
+
+    /// Carries what `who` has written to the other side.
+    pub(super) fn carry_what_is_written(&mut self, who: Who) {
         let bytes = std::mem::take(&mut self[who].wire);
         let now = self.now;
         self[who.other()].hear(now, &bytes).unwrap();
@@ -287,6 +348,97 @@ impl Pair {
     fn wants_to_speak(&self) -> bool {
         let wants = |side: &Side| side.connection.wants_transmit() || !side.wire.is_empty();
         self.sides.iter().any(wants)
+    }
+
+    /// The connection is gone, and `who` has noticed; what it wrote is lost with it.
+    pub(super) fn lose(&mut self, who: Who) {
+        let side = &mut self[who];
+        side.connection.handle_lost();
+        side.wire.clear();
+        side.dead = false;
+    }
+
+    /// Both sides lose the connection, and all that was on its way.
+    pub(super) fn cut(&mut self) {
+        Who::BOTH.into_iter().for_each(|who| self.lose(who));
+    }
+
+    /// What `who` says when the session goes on.
+    pub(super) fn opening(&self, who: Who) -> Opening {
+        Opening {
+            generation: self.generation,
+            resume: self[who].inbound.resume_point(),
+            ..opening(self[who].connection.grants(), self.scenario.max_message)
+        }
+    }
+
+    /// Ana dials again, is welcomed, and goes on.
+    pub(super) fn redial(&mut self) -> Redialled {
+        self.generation += 1;
+        let [(sealer, opener), (bens_sealer, bens_opener)] = self.scenario.keys(self.generation);
+        let max_message = self.scenario.max_message;
+        let (opening, welcome) = (self.opening(Ana), self.opening(Ben));
+        let mut ben = Fresh {
+            sealer: bens_sealer,
+            inbound: Inbound::new(bens_opener, Greeting::LISTENER, opening.credit, max_message),
+        };
+        let mut ana = Fresh {
+            sealer,
+            inbound: Inbound::new(opener, Greeting::DIALLER, Credit::default(), max_message),
+        };
+        let greeting = [Control::Welcome(welcome), Control::Name("Ben".into())];
+        let welcome = record(&mut ben.sealer, &greeting);
+        let length = fill(&mut ana.inbound, &mut &welcome[..]);
+        let welcome = ana.inbound.handle_read(length).unwrap().welcome.unwrap();
+        let name = record(&mut ana.sealer, &[Control::Name("Ana".into())]);
+        let missing = self.take_up(Ana, ana, &welcome).unwrap();
+        Redialled {
+            ben,
+            opening,
+            name,
+            missing,
+        }
+    }
+
+    /// Ben hears Ana's name, along with what she has written since, and goes on. Returns how many
+    /// messages she does not have.
+    pub(super) fn answer(&mut self, redialled: Redialled) -> u64 {
+        let Redialled {
+            mut ben,
+            opening,
+            mut name,
+            ..
+        } = redialled;
+        let together = std::mem::take(&mut self[Ana].wire);
+        let behind = name.len();
+        name.extend_from_slice(&together);
+        let mut rest = &name[..];
+        let length = fill(&mut ben.inbound, &mut rest);
+        assert!(length >= behind);
+        ben.inbound.handle_read(length).unwrap();
+        assert!(ben.inbound.is_open());
+        let missing = self.take_up(Ben, ben, &opening).unwrap();
+        let now = self.now;
+        // What came behind the greeting.
+        self[Ben].read(now, &mut &[][..]).unwrap();
+        self[Ben].hear(now, rest).unwrap();
+        missing
+    }
+
+    /// Goes on over another connection; returns how many messages of Ana's and Ben's are missing.
+    pub(super) fn resume(&mut self) -> [u64; 2] {
+        let redialled = self.redial();
+        [redialled.missing, self.answer(redialled)]
+    }
+
+    /// What the driver does when another connection stands, and `theirs` was said on it.
+    fn take_up(&mut self, who: Who, fresh: Fresh, theirs: &Opening) -> Result<u64, Violation> {
+        let limits = self.scenario.limits(who, theirs.credit);
+        let now = self.now;
+        let side = &mut self[who];
+        side.inbound.resume(fresh.inbound);
+        side.sealer = fresh.sealer;
+        side.connection.handle_resumed(now, &limits, theirs.resume)
     }
 
     /// The application of `who` takes a message, and the machine is not yet told.
