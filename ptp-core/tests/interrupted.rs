@@ -246,7 +246,7 @@ fn an_abort_while_interrupted_is_immediate_and_the_caller_hears_of_it_later() {
         );
         if !aborts_ana {
             network.heal();
-            assert_eq!(end(&network.ana).reason, Reason::Reset);
+            assert_eq!(end(&network.ana).reason, Reason::Forgotten);
         }
     }
 }

@@ -52,7 +52,9 @@ fn a_peer_that_begins_anew_while_its_link_is_down_replaces_its_old_session_at_on
     }
     assert!(took < PROBE * 2, "{took:?}");
     match told {
-        Some(Event::Disconnected(end)) => assert_eq!(end.reason, Reason::Reset, "{}", end.cause),
+        Some(Event::Disconnected(end)) => {
+            assert_eq!(end.reason, Reason::Forgotten, "{}", end.cause)
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -231,8 +231,7 @@ fn a_peer_that_forgot_the_session_ends_it_at_once_and_the_rest_is_handed_back() 
     interrupted(&ana);
     let ((_, told), took) = timed(|| rest(&ana));
     assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(told.reason, Reason::Reset);
-    assert!(told.cause.contains("session"), "{}", told.cause);
+    assert_eq!(told.reason, Reason::Forgotten);
     let lost = [told.unconfirmed, told.unsent].concat();
     assert_eq!(ids(&lost), (41..=200).collect::<Vec<_>>());
     for message in &lost {

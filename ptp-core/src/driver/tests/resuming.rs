@@ -184,7 +184,14 @@ fn a_peer_that_wants_what_can_not_be_ends_its_session() {
         bytes: 1,
     };
     for (point, granted, violation) in [
-        (never_sent, window(&Config::open()), Violation::NeverSent(5)),
+        (
+            never_sent,
+            window(&Config::open()),
+            Violation::ResumePoint {
+                message: 6,
+                partial: 0,
+            },
+        ),
         (
             nowhere,
             window(&Config::open()),
