@@ -150,9 +150,15 @@ impl Farewell {
         self.fault = Some(Fault::Received(code));
     }
 
-    /// The peer broke the protocol: it is told, and the connection ends.
+    /// The peer broke the protocol: it is told, unless a fault was the last word already, and the
+    /// connection ends.
     pub(super) fn handle_violation(&mut self, violation: Violation) {
-        self.fault.get_or_insert(Fault::Due(violation));
+        match &self.fault {
+            None => self.fault = Some(Fault::Due(violation)),
+            Some(fault) if fault.is_for_good() => {}
+            Some(Fault::Received(_)) => self.fault = Some(Fault::Told(violation)),
+            Some(_) => {}
+        }
     }
 
     /// The connection is lost: what was said on it of the end is said again on the next.

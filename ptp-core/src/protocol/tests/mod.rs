@@ -9,6 +9,7 @@ mod low_order;
 mod pair;
 mod random;
 mod recorded;
+mod recorded_resume;
 mod resuming;
 mod shake;
 mod simulation;

@@ -10,16 +10,16 @@ use crate::protocol::message::Message;
 use crate::protocol::record::{PREFIX, Sealer};
 
 const SPECIFICATION: &str = include_str!("../../../../docs/protocol.md");
-const WINDOW: Credit = Credit {
+pub(super) const WINDOW: Credit = Credit {
     messages: 65_536,
     bytes: 8 << 20,
 };
-const NOON: u64 = 1_800_000_000_000;
+pub(super) const NOON: u64 = 1_800_000_000_000;
 
 #[test]
 fn the_conversation_in_the_specification_is_what_this_code_says() {
     let mut transcript = Transcript::default();
-    let (dialler, listener) = handshake(&mut transcript);
+    let (dialler, listener) = handshake(&mut transcript, [0x21, 0x61], &opening(45_000));
     let mut dialler = Side::new(dialler, "→", Greeting::DIALLER, Credit::default());
     let mut listener = Side::new(listener, "←", Greeting::LISTENER, WINDOW);
 
@@ -64,19 +64,15 @@ fn the_conversation_in_the_specification_is_what_this_code_says() {
     let bye = controls(&[Control::Bye]);
     assert!(listener.say(&mut transcript, "BYE", &bye, &mut dialler).bye);
 
-    assert!(
-        SPECIFICATION.contains(&transcript.0),
-        "docs/protocol.md should hold:\n{}",
-        transcript.0
-    );
+    transcript.assert_is_in_the_specification();
 }
 
 /// The conversation, as the specification shows it.
 #[derive(Default)]
-struct Transcript(String);
+pub(super) struct Transcript(String);
 
 impl Transcript {
-    fn note(&mut self, what: &str, bytes: &[u8]) {
+    pub(super) fn note(&mut self, what: &str, bytes: &[u8]) {
         self.0 += what;
         self.0.push('\n');
         for row in bytes.chunks(40) {
@@ -89,6 +85,14 @@ impl Transcript {
     fn note_message(&mut self, what: &str, message: &[u8]) {
         let length = (message.len() as u16).to_be_bytes();
         self.note(what, &[&length[..], message].concat());
+    }
+
+    pub(super) fn assert_is_in_the_specification(&self) {
+        assert!(
+            SPECIFICATION.contains(&self.0),
+            "docs/protocol.md should hold:\n{}",
+            self.0
+        );
     }
 }
 
@@ -139,10 +143,16 @@ impl Side {
     }
 }
 
-/// The hello lines and the handshake with fixed keys; both sides' keys.
-fn handshake(transcript: &mut Transcript) -> (Keys, Keys) {
+/// The hello lines and the handshake with fixed keys, of which the ephemeral ones begin with these
+/// bytes, and with what the dialler opens with; both sides' keys.
+pub(super) fn handshake(
+    transcript: &mut Transcript,
+    ephemeral: [u8; 2],
+    opening: &Opening,
+) -> (Keys, Keys) {
     let key = |first: u8| -> [u8; 32] { std::array::from_fn(|at| first + at as u8) };
-    let (ours, theirs) = ([key(0x01), key(0x21)], [key(0x41), key(0x61)]);
+    let ours = [key(0x01), key(ephemeral[0])];
+    let theirs = [key(0x41), key(ephemeral[1])];
     for (whose, keys) in [("dialler", ours), ("listener", theirs)] {
         transcript.note(&format!("the {whose}'s static private key"), &keys[0]);
         transcript.note(&format!("the {whose}'s ephemeral private key"), &keys[1]);
@@ -161,13 +171,13 @@ fn handshake(transcript: &mut Transcript) -> (Keys, Keys) {
     let (answered, message_2) = answering.handle_message_1(&message_1).unwrap();
     transcript.note_message("← message 2", &message_2);
     let checked = dialled.handle_message_2(&message_2).unwrap();
-    let (dialler, message_3) = checked.accept(&opening(45_000)).unwrap();
+    let (dialler, message_3) = checked.accept(opening).unwrap();
     transcript.note_message("→ message 3", &message_3);
     let mut payload = Vec::new();
-    opening(45_000).put(&mut payload);
+    opening.put(&mut payload);
     transcript.note("  its payload in the clear", &payload);
     let (listener, opened) = answered.handle_message_3(&message_3).unwrap();
-    assert_eq!(opened, opening(45_000));
+    assert_eq!(opened, *opening);
     assert_eq!(dialler.hash, listener.hash);
     transcript.note("both have the handshake hash", &dialler.hash);
     (dialler, listener)
@@ -180,7 +190,7 @@ fn secrets(keys: &[[u8; 32]; 2]) -> Secrets<'_> {
     }
 }
 
-fn opening(timeout_ms: u64) -> Opening {
+pub(super) fn opening(timeout_ms: u64) -> Opening {
     Opening {
         session: [0x5e; 16],
         generation: 0,

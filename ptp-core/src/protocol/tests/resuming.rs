@@ -477,6 +477,20 @@ fn a_fault_of_the_line_ends_the_connection_and_not_the_session() {
     close_cleanly(&mut pair);
 }
 
+#[test]
+fn whoever_blames_the_line_and_then_breaks_the_protocol_is_not_answered_and_ends_the_session() {
+    let mut pair = open();
+    pair[Ben].put(&[Control::Fault(4)]);
+    pair.carry_what_is_written(Ben);
+    pair[Ben].put(&[Control::Name("out of place".into())]);
+    let (wire, now) = (std::mem::take(&mut pair[Ben].wire), pair.now);
+    let violation = pair[Ana].hear(now, &wire).unwrap_err();
+    pair[Ana].connection.handle_violation(violation);
+    assert!(pair[Ana].connection.is_finished());
+    assert!(!pair[Ana].connection.wants_transmit());
+    assert!(pair[Ana].connection.farewell().is_for_good());
+}
+
 /// Ana has sent 9 messages, of which Ben took 3; the sixth is in parts.
 fn with_six_unacknowledged() -> Pair {
     let mut pair = open();

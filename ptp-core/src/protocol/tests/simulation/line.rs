@@ -250,7 +250,9 @@ impl World {
         } else if matches!(self.link(who), Drains(until) if until <= self.pair.now) {
             self.lose(who);
         } else if self.link(who) == Up && self.pair[who].dead {
-            assert_ne!(self.line.swallows, [false; 2], "{who:?} dies of nothing");
+            // Where a record seems longer than it is, pings vanish in it.
+            let is_ill = self.line.corrupted || self.line.swallows != [false; 2];
+            assert!(is_ill, "{who:?} dies of nothing");
             let silent = self.pair.now - self.line.silent_since;
             let hears = !self.line.swallows[who.other() as usize];
             assert!(hears || silent <= TIMEOUT + Duration::from_secs(1));
