@@ -287,7 +287,7 @@ fn a_loss_behind_finish_is_resumed_and_both_sides_end_well() {
 fn a_reset_right_behind_the_last_goodbye_is_no_loss() {
     // He waits for nobody no longer than that.
     let config = resuming_for(Duration::from_millis(500));
-    for round in 0..20 {
+    for round in 0..12 {
         let Network {
             ana,
             ben,

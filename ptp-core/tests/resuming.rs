@@ -121,6 +121,26 @@ fn a_line_that_carries_a_few_bytes_at_a_time_is_resumed_over() {
 }
 
 #[test]
+fn a_byte_that_the_line_changed_costs_the_connection_and_not_the_session() {
+    let Network {
+        ana,
+        ben,
+        proxy,
+        listener: _listener,
+        ..
+    } = network(&Config::open());
+    for offset in [2, 5, 20] {
+        proxy.there().corrupt(offset);
+        ana.sender().send("as it was").unwrap();
+        until_resumed(&ana);
+        assert_eq!(until_resumed(&ben).len(), 0);
+        assert_eq!(message(&ben), "as it was");
+        converse(&ana, &ben);
+    }
+    part(ana, &ben);
+}
+
+#[test]
 fn a_black_hole_is_noticed_and_left_when_it_is_healed() {
     let mut config = impatient();
     config.connect_timeout = Duration::from_millis(200);
@@ -238,4 +258,23 @@ fn a_peer_that_forgot_the_session_ends_it_at_once_and_the_rest_is_handed_back() 
         assert_eq!(*message, *format!("{}", message.id().get()));
     }
     drop((listener, ben));
+}
+
+#[test]
+fn a_listener_that_closes_leaves_sessions_alone_and_ends_those_that_wait_for_it() {
+    let network = self::network(&Config::open());
+    network.listener.close();
+    converse(&network.ana, &network.ben);
+    network.proxy.reset();
+    assert_eq!(rest(&network.ben).1.reason, Reason::Reset);
+    drop(network);
+
+    let network = self::network(&Config::open());
+    network.interrupt();
+    let ((_, told), took) = timed(|| {
+        network.listener.close();
+        rest(&network.ben)
+    });
+    assert_eq!(told.reason, Reason::Reset);
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

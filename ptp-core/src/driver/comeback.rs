@@ -110,7 +110,7 @@ impl Comeback {
         while let Some(caller) = shared.await_successor(deadline) {
             shared.expect(caller.hangup());
             let resuming = self.resuming(caller.generation(), shared, inbound);
-            match caller.resume(&self.config, &resuming) {
+            match caller.resume(&self.config, &resuming, deadline) {
                 Ok(established) => return Ok(established),
                 Err(error) if is_final(&error) => return Err(Failure::Refused(error)),
                 Err(error) => log::debug!("a peer that came back is gone again: {error}"),

@@ -8,7 +8,7 @@ use super::comeback::{Comeback, Failure};
 use super::reader::{Ending, Reader};
 use crate::error::ConnectError;
 use crate::event::{End, Interruption, Reason};
-use crate::protocol::ClosedBy;
+use crate::protocol::{ClosedBy, Violation};
 
 /// How long a side that has said and heard everything waits for a peer that perhaps has not, and
 /// comes back for it.
@@ -55,6 +55,7 @@ enum Last {
 fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Result<(), Last> {
     let since = Instant::now();
     let shared = reader.shared.clone();
+    let ending = blame_the_line(&shared.lock(), ending);
     let patience = match &ending {
         Ending::Finished {
             heard_end: Some(true),
@@ -93,6 +94,16 @@ fn come_back(reader: &mut Reader, comeback: &mut Comeback, ending: Ending) -> Re
         reader.feed.put_resumed(resent);
     }
     Ok(())
+}
+
+/// A peer that found a fault which may be the line's has closed the connection, and not the session.
+fn blame_the_line(state: &State, ending: Ending) -> Ending {
+    match state.connection.farewell().fault_received() {
+        Some(code) if Violation::is_code_of_the_line(code) => {
+            Ending::Lost(format!("the line changed what was sent (fault {code})"))
+        }
+        _ => ending,
+    }
 }
 
 fn reason(state: &State, last: &Last) -> (Reason, String) {

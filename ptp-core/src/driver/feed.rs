@@ -16,8 +16,8 @@ const LOOK_LAST: Duration = Duration::from_millis(100);
 /// when the first was taken. A loss before that makes it last longer.
 const INTERRUPTIONS: usize = 1;
 
-/// What is told beside messages. At most one of `Delivered` waits in the channel, and two of each
-/// other kind: an application that takes nothing must not make it grow.
+/// What is told beside messages. At most two of each kind wait in the channel: an application that
+/// takes nothing must not make it grow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Delivered,
@@ -157,5 +157,93 @@ impl Feed {
         self.put += 1;
         self.others.push((self.put, kind));
         let _ = self.events.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+
+    fn feed() -> (Feed, Receiver<Event>) {
+        let (events, taken) = unbounded();
+        (Feed::new(events), taken)
+    }
+
+    fn interrupt(feed: &mut Feed) {
+        feed.put_interrupted(Interruption {
+            since: Instant::now(),
+            patience: Duration::from_secs(1),
+            cause: String::new(),
+        });
+    }
+
+    /// What waits, a letter for each.
+    fn take(events: &Receiver<Event>, most: usize) -> String {
+        let letter = |event| match event {
+            Event::Interrupted(_) => 'i',
+            Event::Resumed(_) => 'r',
+            Event::Delivered { .. } => 'd',
+            _ => '?',
+        };
+        events.try_iter().take(most).map(letter).collect()
+    }
+
+    #[test]
+    fn whoever_takes_late_still_learns_how_things_stand() {
+        let (mut feed, events) = feed();
+        interrupt(&mut feed);
+        feed.put_resumed(1);
+        interrupt(&mut feed);
+        assert_eq!(take(&events, 9), "iri");
+        feed.put_resumed(1);
+        assert_eq!(take(&events, 9), "r");
+    }
+
+    #[test]
+    fn many_interruptions_that_nobody_takes_become_one() {
+        let (mut feed, events) = feed();
+        for _ in 0..100 {
+            interrupt(&mut feed);
+            feed.put_resumed(1);
+        }
+        assert_eq!(feed.put_due(0), Some(LOOK_FIRST));
+        assert_eq!(feed.put_due(0), Some(LOOK_FIRST * 2));
+        // One that takes them all while the last is over, and one while it is not.
+        assert_eq!(take(&events, 1), "i");
+        assert_eq!(feed.put_due(0), None);
+        assert_eq!(take(&events, 9), "rir");
+        for _ in 0..3 {
+            interrupt(&mut feed);
+            feed.put_resumed(1);
+        }
+        interrupt(&mut feed);
+        assert_eq!(take(&events, 9), "iri");
+        assert_eq!(feed.put_due(0), None);
+        feed.put_resumed(1);
+        assert_eq!(take(&events, 9), "r");
+    }
+
+    #[test]
+    fn the_end_of_an_interruption_that_was_not_told_of_is_not_told() {
+        let (mut feed, events) = feed();
+        feed.put_resumed(1);
+        assert_eq!(feed.put_due(0), None);
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn deliveries_that_nobody_takes_become_one() {
+        let (mut feed, events) = feed();
+        for acked in 1..100 {
+            feed.put_due(acked);
+        }
+        assert_eq!(take(&events, 9), "d");
+        assert_eq!(feed.put_due(99), None);
+        let Ok(Event::Delivered { up_to }) = events.try_recv() else {
+            panic!("not told");
+        };
+        assert_eq!(up_to, MessageId(99));
     }
 }

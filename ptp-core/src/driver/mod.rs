@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The five laws that it keeps stand in docs/architecture.md. Locks are taken in one order:
-//! `out`, then `state`.
+//! `out`, then `state`, then `hangup`.
 
 pub(crate) mod comeback;
 mod course;

@@ -62,13 +62,16 @@ pub(crate) fn redial(
 }
 
 impl Caller {
-    /// Goes on with its session.
+    /// Goes on with its session, which waits until `deadline`.
     pub(crate) fn resume(
         self,
         config: &Config,
         resuming: &Resuming,
+        deadline: Instant,
     ) -> Result<Established, ConnectError> {
         let mut admitting = self.admit(config)?;
+        let line = &mut admitting.greeted.line;
+        line.deadline = line.deadline.min(deadline);
         let welcome = Control::Welcome(resuming.opening(config));
         admitting
             .greeted

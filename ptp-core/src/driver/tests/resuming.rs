@@ -28,8 +28,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::waiting_for(Config::open().resume)
+    }
+
+    /// The listener's session waits so long for its peer.
+    fn waiting_for(limit: Duration) -> Self {
         let mut config = Config::open();
         config.max_sessions = 1;
+        config.resume = limit;
         let listener = Listener::bind("127.0.0.1:0", &config).unwrap();
         let identity = Identity::generate().unwrap();
         let dialling = Dialling {
@@ -148,6 +154,16 @@ fn a_caller_that_goes_silent_in_its_greeting_gives_way_to_a_newer_one() {
         while matches!(line.halves.reader.read(&mut rest, soon()), Ok(1..)) {}
     }
     drop(newest);
+}
+
+#[test]
+fn a_caller_that_goes_silent_in_its_greeting_does_not_prolong_the_wait() {
+    let scene = Scene::waiting_for(Duration::from_millis(300));
+    let start = Instant::now();
+    let _silent = scene.come_back_silently(1);
+    let ended = |event| matches!(event, Event::Disconnected(_));
+    assert!(scene.ben.events().iter().any(ended));
+    assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 #[test]
