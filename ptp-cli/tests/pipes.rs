@@ -8,14 +8,7 @@
 
 mod support;
 
-use support::{PATIENCE, Ptp, client, server, server_with_pipe};
-
-/// Lines with their numbers.
-fn numbered(count: usize, speaker: &str) -> String {
-    (1..=count)
-        .map(|number| format!("{speaker} {number}\n"))
-        .collect()
-}
+use support::{PATIENCE, Ptp, client, numbered, server, server_with_pipe};
 
 #[test]
 fn two_lines_arrive_and_nothing_else() {

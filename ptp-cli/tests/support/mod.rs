@@ -5,6 +5,7 @@
 
 #[cfg(unix)]
 pub(crate) mod screen;
+pub(crate) mod speaker;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
@@ -202,6 +203,21 @@ impl Ptp {
         self
     }
 
+    /// How often `text` is on standard error.
+    pub(crate) fn complaints(&self, text: &str) -> usize {
+        self.stderr.text().matches(text).count()
+    }
+
+    /// Waits until `text` is on standard error so often.
+    pub(crate) fn complains_again(&self, text: &str, times: usize) -> &Self {
+        let found = self.stderr.find(|said| {
+            let said = String::from_utf8_lossy(said);
+            (said.matches(text).count() >= times).then_some(())
+        });
+        assert!(found.is_some(), "{text:?} in {:?}", self.stderr.text());
+        self
+    }
+
     /// Waits until `text` is on standard output.
     pub(crate) fn prints(&self, text: &str) -> &Self {
         assert!(
@@ -318,6 +334,38 @@ impl Ended {
 
 pub(crate) fn contains(said: &[u8], text: &str) -> bool {
     said.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// Lines with their numbers.
+pub(crate) fn numbered(count: usize, speaker: &str) -> String {
+    (1..=count)
+        .map(|number| format!("{speaker} {number}\n"))
+        .collect()
+}
+
+/// How many messages `ptp` says were not delivered, and how many perhaps not.
+pub(crate) fn undelivered(stderr: &str) -> (usize, usize) {
+    let line = stderr.lines().find(|line| line.contains("not delivered"));
+    let Some(rest) = line.and_then(|line| line.strip_prefix("[ERROR] ")) else {
+        return (0, 0);
+    };
+    let mut numbers = rest.split(' ').filter_map(|word| word.parse().ok());
+    let first = numbers.next().unwrap();
+    match (numbers.next(), rest.contains("perhaps")) {
+        (Some(perhaps), _) => (first, perhaps),
+        (None, true) => (0, first),
+        (None, false) => (first, 0),
+    }
+}
+
+/// How many lines `output` has of those that `numbered` gives, which it must begin with. Of a
+/// program that was killed the last may be cut off; it does not count.
+pub(crate) fn count(output: &[u8], speaker: &str) -> usize {
+    let text = str::from_utf8(output).unwrap();
+    let lines = text.rfind('\n').map_or("", |end| &text[..=end]);
+    let count = lines.lines().count();
+    assert!(lines == numbered(count, speaker), "{text}");
+    count
 }
 
 /// A server on a port of its own, without input, and its port.
