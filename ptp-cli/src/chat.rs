@@ -3,21 +3,26 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use ptp_core::{Code, End, Event, Reason, Session, TrySendError};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
+use ptp_core::{Code, End, Event, Home, Reason, Session, TrySendError};
 
-use crate::args::Talk;
+use crate::args::{Bell, Options, Talk};
+use crate::commands::Command;
 use crate::exit::{self, Exit};
-use crate::input::is_quit;
+use crate::input_history::InputHistory;
 use crate::open::{self, Failure, Person};
 use crate::terminal::{Entry, Terminal};
 use crate::{log_door, render};
 
 /// How long what was accepted may take to be delivered when the user leaves.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a message may be on its way before that is said.
+const LATE: Duration = Duration::from_secs(1);
+/// How long `/who` waits for a sign of life.
+const PING: Duration = Duration::from_secs(1);
 /// Messages that are drawn in one go.
 const BATCH: usize = 200;
 /// The exit code of Ctrl-C before a connection stood is that of SIGINT.
@@ -27,7 +32,10 @@ const INTERRUPT: i32 = 2;
 struct Chat {
     terminal: Terminal,
     present: Mutex<Present>,
-    verbatim: bool,
+    options: Options,
+    history: Mutex<Option<InputHistory>>,
+    /// Something was sent, and the printer is to see to its delivery.
+    sent: (Sender<()>, Receiver<()>),
     /// What was answered to the questions that the printer asks.
     answers: (Sender<String>, Receiver<String>),
 }
@@ -66,12 +74,16 @@ pub(crate) fn run(talk: Talk) -> Exit {
 }
 
 fn start(talk: Talk) -> io::Result<Arc<Chat>> {
-    let terminal = Terminal::enter(render::PROMPT)?;
+    let options = talk.options().clone();
+    let (history, typed_before) = history(&options).unzip();
+    let terminal = Terminal::enter(render::PROMPT, typed_before.unwrap_or_default())?;
     log_door::through(&terminal);
     let chat = Arc::new(Chat {
         terminal,
         present: Mutex::new(Present::Before),
-        verbatim: talk.options().verbatim,
+        options,
+        history: Mutex::new(history),
+        sent: bounded(1),
         answers: unbounded(),
     });
     let watching = {
@@ -90,6 +102,19 @@ fn start(talk: Talk) -> io::Result<Arc<Chat>> {
         return Err(error);
     }
     Ok(chat)
+}
+
+/// What was typed in sessions before, if it is to be kept and can be.
+fn history(options: &Options) -> Option<(InputHistory, Vec<String>)> {
+    let folder = Home::folder().filter(|_| !options.no_input_history)?;
+    let made = std::fs::create_dir_all(&folder);
+    match made.and_then(|()| InputHistory::open(&folder)) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            log::warn!("what is typed can't be kept: {error}");
+            None
+        }
+    }
 }
 
 impl Chat {
@@ -128,27 +153,63 @@ impl Chat {
     /// Prints what arrives until the session ends; returns how to exit, if another is not to
     /// follow.
     fn print_events(&self, session: &Session) -> ControlFlow<Exit> {
-        let speaker = render::speaker(session.peer());
-        let mut lines = Vec::new();
-        while let Ok(first) = session.events().recv() {
+        let speaker = render::coloured_speaker(session.peer());
+        let mut late = never();
+        loop {
+            let first = select! {
+                recv(session.events()) -> event => event,
+                recv(self.sent.1) -> _ => {
+                    late = at(Instant::now() + LATE);
+                    continue;
+                }
+                recv(late) -> _ => {
+                    late = self.look_after(session);
+                    continue;
+                }
+            };
+            let Ok(first) = first else {
+                self.terminal.restore();
+                return ControlFlow::Break(Exit::Unexpected);
+            };
+            let mut lines = Vec::new();
+            let mut rings = false;
             for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
                 match event {
-                    Event::Received(message) => lines.push(render::message(&speaker, &message)),
+                    Event::Received(message) => {
+                        rings |= self.options.bell == Bell::Message;
+                        lines.push(render::message(&speaker, &message));
+                    }
+                    Event::Delivered { .. } => late = self.look_after(session),
                     Event::Interrupted(interruption) => {
                         lines.push(render::status(&render::interrupted(&interruption)));
                     }
                     Event::Resumed(resumption) => {
                         lines.push(render::status(&render::resumed(&resumption)));
                     }
-                    Event::Disconnected(end) => return self.end(lines, &end),
+                    Event::Disconnected(end) => {
+                        self.terminal.hint("");
+                        return self.end(lines, &end);
+                    }
                     _ => {}
                 }
             }
-            self.terminal.print(&lines);
-            lines.clear();
+            if !lines.is_empty() {
+                self.terminal.print(&lines);
+            }
+            if rings {
+                self.terminal.ring();
+            }
         }
-        self.terminal.restore();
-        ControlFlow::Break(Exit::Unexpected)
+    }
+
+    /// Says what is not delivered yet; returns when to look again.
+    fn look_after(&self, session: &Session) -> Receiver<Instant> {
+        let waiting = session.stats().unacknowledged;
+        self.terminal.hint(&render::undelivered_yet(waiting));
+        match waiting {
+            0 => never(),
+            _ => at(Instant::now() + LATE),
+        }
     }
 
     /// A conversation has ended; `lines` are still to be printed. Another follows if the other side
@@ -173,29 +234,95 @@ impl Chat {
 
     fn handle(&self, entry: Entry) -> ControlFlow<()> {
         match entry {
-            Entry::Line(line) if !self.verbatim && is_quit(line.as_bytes()) => {
-                return ControlFlow::Break(());
-            }
             Entry::Line(line) if line.is_empty() => {}
-            Entry::Line(line) => self.send(&line),
+            Entry::Line(line) => return self.obey(&line),
             Entry::Answer(answer) => {
                 // The printer waits for it.
                 let _ = self.answers.0.send(answer);
             }
+            Entry::Secret(secret) => self.send_secret(secret),
+            Entry::Reveal => self.reveal(),
             Entry::Leave => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
     }
 
+    /// A line was entered: it is sent, or is a command.
+    fn obey(&self, line: &str) -> ControlFlow<()> {
+        let command = match self.options.verbatim {
+            true => Command::Say(line),
+            false => Command::of(line),
+        };
+        if command == Command::Leave {
+            return ControlFlow::Break(());
+        }
+        self.terminal.remember(line);
+        self.keep(line);
+        match command {
+            Command::Say(text) => self.send(text),
+            Command::Help => self.terminal.print(&render::help()),
+            Command::Who => self.show_who(),
+            Command::Secret => {
+                if self.talking().is_some() {
+                    self.terminal.ask_hidden(render::SECRET);
+                }
+            }
+            Command::Unknown(command) => self.status(&render::unknown_command(command)),
+            Command::Leave => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Keeps a line for the next time.
+    fn keep(&self, line: &str) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &mut *history
+            && let Err(error) = kept.keep(line)
+        {
+            log::warn!("what is typed is not kept any more: {error}");
+            *history = None;
+        }
+    }
+
+    /// Not in place: the peer is asked for a sign of life.
+    fn show_who(&self) {
+        let Some(session) = self.talking() else {
+            return;
+        };
+        let terminal = self.terminal.clone();
+        let show = move || {
+            let round_trip = session.ping(PING);
+            terminal.print(&render::who(&session, round_trip));
+        };
+        if let Err(error) = thread::Builder::new().name("who".into()).spawn(show) {
+            self.status(&render::no_thread(&error));
+        }
+    }
+
+    /// The session, or a word to the user that there is none now.
+    fn talking(&self) -> Option<Arc<Session>> {
+        match self.present().clone() {
+            Present::Talking(session) => return Some(session),
+            Present::Between => self.status(render::NOBODY),
+            Present::Before | Present::Leaving => {}
+        }
+        None
+    }
+
+    fn send_secret(&self, secret: String) {
+        let _ = secret;
+    }
+
+    fn reveal(&self) {}
+
     /// Never blocks: the keyboard must go on being read.
     fn send(&self, line: &str) {
-        let session = match self.present().clone() {
-            Present::Talking(session) => session,
-            Present::Between => return self.status(render::NOBODY),
-            Present::Before | Present::Leaving => return,
+        let Some(session) = self.talking() else {
+            return;
         };
         match session.sender().try_send(line) {
-            Ok(_) => {}
+            // Full: it was told already.
+            Ok(_) => drop(self.sent.0.try_send(())),
             Err(TrySendError::Full(_)) => self.status(render::FULL),
             Err(TrySendError::TooLarge { limit, .. }) => {
                 self.status(&render::too_large(1, limit));
