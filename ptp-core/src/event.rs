@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_three_words() {
-        assert_eq!(size_of::<Event>(), 24);
+    fn an_event_is_two_words() {
+        assert_eq!(size_of::<Event>(), 16);
     }
 }

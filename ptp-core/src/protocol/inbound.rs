@@ -2,13 +2,12 @@
 //!
 //! It belongs to whoever reads and needs no lock.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::error::Violation;
 use super::frame::{self, Control, Credit, Opening, Refusal, ResumePoint, kind};
 use super::greeting::Greeting;
-use super::message::{Assembly, Block, Entry, Mark, Message, MessageKind};
+use super::message::{Assembly, Block, Message, MessageKind};
 use super::read_buffer::{self, ReadBuffer};
 use super::record::Opener;
 
@@ -37,6 +36,17 @@ pub(crate) struct Intake {
     pub(crate) last_began: Credit,
 }
 
+/// Messages that came one behind the other and bear the same time.
+struct Run {
+    /// The number of the first.
+    first: u64,
+    /// Which of the frames is that of the first.
+    start: usize,
+    sent_ms: u64,
+    /// The only one, if it came in parts.
+    assembled: Option<Message>,
+}
+
 /// The receiving half of a connection.
 pub(crate) struct Inbound {
     opener: Opener,
@@ -44,14 +54,14 @@ pub(crate) struct Inbound {
     /// The steps of the greeting that are yet to come.
     greeting: &'static [Greeting],
     buffer: ReadBuffer,
-    marks: Vec<Mark>,
-    entries: Vec<Entry>,
-    /// Bytes of the entries' frames.
+    /// What the last read brought, in order.
+    runs: Vec<Run>,
+    /// Where the frames of its whole messages begin, and how many bytes they have together.
+    frames: Vec<u32>,
     entered: usize,
-    assembly: Assembly,
-    /// Messages from parts, each with its place among the entries.
-    assembled: VecDeque<(usize, Message)>,
+    /// What messages look into that came whole.
     block: Option<Arc<Block>>,
+    assembly: Assembly,
     messages: u64,
     bytes: u64,
     began: Credit,
@@ -74,12 +84,11 @@ impl Inbound {
             max_message,
             greeting,
             buffer: ReadBuffer::new(),
-            marks: Vec::new(),
-            entries: Vec::new(),
+            runs: Vec::new(),
+            frames: Vec::new(),
             entered: 0,
-            assembly: Assembly::default(),
-            assembled: VecDeque::new(),
             block: None,
+            assembly: Assembly::default(),
             messages: 0,
             bytes: 0,
             began: Credit::default(),
@@ -105,7 +114,7 @@ impl Inbound {
     pub(crate) fn handle_read(&mut self, length: usize) -> Result<Intake, Violation> {
         self.buffer.handle_read(length, &mut self.opener)?;
         let mut intake = Intake::default();
-        self.mark(0);
+        self.begin_run(None);
         let greets = !self.is_open();
         while !(greets && self.is_open()) {
             self.enter_messages()?;
@@ -148,19 +157,18 @@ impl Inbound {
 
     /// Appends the messages that the last read completed to `messages`, in order.
     pub(crate) fn drain_messages(&mut self, messages: &mut impl Extend<Message>) {
-        let Some(block) = self.block.take() else {
-            messages.extend(self.assembled.drain(..).map(|(_, message)| message));
-            return;
-        };
-        let mut entries = self.entries.drain(..);
-        let mut entered = 0;
-        for (place, message) in self.assembled.drain(..) {
-            let before = entries.by_ref().take(place - entered);
-            messages.extend(before.map(|entry| entry.message(&block)));
-            entered = place;
-            messages.extend([message]);
+        let block = self.block.take();
+        let mut runs = self.runs.drain(..).peekable();
+        while let Some(run) = runs.next() {
+            let next = runs.peek().map_or(self.messages + 1, |run| run.first);
+            match (run.assembled, &block) {
+                (Some(message), _) => messages.extend([message]),
+                (None, Some(block)) => {
+                    block.put_messages(run.start, run.first..next, run.sent_ms, messages);
+                }
+                (None, None) => {}
+            }
         }
-        messages.extend(entries.map(|entry| entry.message(&block)));
     }
 
     /// Enters the whole messages that stand next, one behind the other: of small ones nearly all
@@ -171,7 +179,7 @@ impl Inbound {
         }
         let (frames, position) = (self.buffer.frames(), self.buffer.position());
         let (mut at, mut last) = (0, 0);
-        let before = self.entries.len();
+        let before = self.frames.len();
         while let Some(frame) = frame::header(&frames[at..])? {
             let Some(kind) = MessageKind::of(frame.kind) else {
                 break;
@@ -184,21 +192,10 @@ impl Inbound {
             self.messages += 1;
             self.bytes += body.len() as u64;
             last = body.len();
-            let place = (position + at) as u32;
-            let rank = self.messages - self.marks.last().map_or(0, |mark| mark.first);
-            let rank = u16::try_from(rank).unwrap_or_else(|_| {
-                // More messages than a rank can count: number them on from a new mark.
-                self.marks.push(Mark {
-                    at: place,
-                    first: self.messages,
-                    sent_ms: self.sent_ms,
-                });
-                0
-            });
-            self.entries.push(Entry::new(place, rank, kind));
+            self.frames.push((position + at) as u32);
             at += frame.frame();
         }
-        if self.entries.len() > before {
+        if self.frames.len() > before {
             self.began = Credit {
                 messages: self.messages - 1,
                 bytes: self.bytes - last as u64,
@@ -224,7 +221,7 @@ impl Inbound {
             kind::PART => self.handle_part(body),
             kind::TIME => {
                 self.sent_ms = frame::take_time(self.buffer.bytes(body))?;
-                self.mark(self.buffer.position());
+                self.begin_run(None);
                 Ok(())
             }
             other => match Control::take(other, self.buffer.bytes(body))? {
@@ -278,11 +275,11 @@ impl Inbound {
     ) -> Result<(), Violation> {
         self.assemble(body)?;
         check_text(kind, self.assembly.body())?;
-        self.messages += 1;
-        let message = self.assembly.finish(kind, self.messages, self.sent_ms);
-        self.assembled.push_back((self.entries.len(), message));
-        // What stands behind it in the block is not numbered on from what stood before.
-        self.mark(self.buffer.position());
+        let id = self.messages + 1;
+        let message = self.assembly.finish(kind, id, self.sent_ms);
+        self.begin_run(Some(message));
+        self.messages = id;
+        self.begin_run(None);
         Ok(())
     }
 
@@ -307,23 +304,17 @@ impl Inbound {
         Ok(())
     }
 
-    /// From `at` on, messages are numbered from the next and bear the present time.
-    fn mark(&mut self, at: usize) {
-        let mark = Mark {
-            at: at as u32,
-            first: self.messages + 1,
+    /// Begins a run with the next message.
+    fn begin_run(&mut self, assembled: Option<Message>) {
+        let first = self.messages + 1;
+        // Empty ones must not pile up.
+        self.runs.pop_if(|run| run.first == first);
+        self.runs.push(Run {
+            first,
+            start: self.frames.len(),
             sent_ms: self.sent_ms,
-        };
-        match self.marks.last_mut() {
-            // Nothing is numbered from the last mark: repeated marks must not pile up.
-            Some(last) if last.first == mark.first => {
-                *last = Mark {
-                    at: last.at,
-                    ..mark
-                }
-            }
-            _ => self.marks.push(mark),
-        }
+            assembled,
+        });
     }
 
     fn handle_control(
@@ -371,15 +362,16 @@ impl Inbound {
     fn cut_block(&mut self) {
         let entered = std::mem::take(&mut self.entered);
         if self.buffer.position() > 0 {
-            let marks = std::mem::take(&mut self.marks);
             if entered >= read_buffer::CAPACITY / 2 {
-                self.block = Some(self.buffer.release_as_block(marks));
+                self.block = Some(self.buffer.release_as_block(&mut self.frames));
                 return;
             }
             // A nearly empty block would hold far more memory than its messages need.
-            let frames = self.buffer.frames_read();
-            self.block = (!self.entries.is_empty())
-                .then(|| Arc::new(Block::of(&mut self.entries, entered, frames, &marks)));
+            if !self.frames.is_empty() {
+                let block = Block::of(&self.frames, entered, self.buffer.frames_read());
+                self.block = Some(Arc::new(block));
+                self.frames.clear();
+            }
         }
         self.buffer.release();
     }

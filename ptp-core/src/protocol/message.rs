@@ -1,6 +1,7 @@
 //! Messages: what arrives is a view into the block that it arrived in.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -61,18 +62,16 @@ impl MessageKind {
 /// that is too much.
 #[derive(Clone)]
 pub struct Message {
-    // Two words: an event channel's item costs by its size. `Event` tells its variants apart by the
-    // pointer: told apart by a part of the second word, each event was copied in pieces and read
-    // as a whole, and the processor waited for the pieces (15 ns a message).
-    block: Arc<Block>,
-    entry: Entry,
+    // Two words: an event channel's item costs by its size.
+    group: Arc<Group>,
+    place: Place,
 }
 
 impl Message {
     /// The message's number among those that its sender sent in this session.
     #[must_use]
     pub fn id(&self) -> MessageId {
-        MessageId(self.mark().first + u64::from(self.entry.rank))
+        MessageId(self.group.first + self.place as u64)
     }
 
     /// When the sender's library took the message over, by the sender's clock, to a millisecond.
@@ -81,25 +80,23 @@ impl Message {
     #[must_use]
     pub fn sent_at(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
-            .checked_add(Duration::from_millis(self.mark().sent_ms))
+            .checked_add(Duration::from_millis(self.group.sent_ms))
             .unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// Whether it was sent as text or as bytes.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
-        self.entry.kind()
+        match self.frame() {
+            [kind::TEXT, ..] => MessageKind::Text,
+            _ => MessageKind::Binary,
+        }
     }
 
     /// The content.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        // The block holds only frames that were read whole, so nothing here is ever missing.
-        let frame = self
-            .block
-            .bytes
-            .get(self.entry.at as usize..)
-            .unwrap_or_default();
+        let frame = self.frame();
         let (length, header) = match frame {
             [_, short @ 0..0x80, ..] => (usize::from(*short), 2),
             [_, rest @ ..] => match varint::take(rest) {
@@ -114,7 +111,7 @@ impl Message {
     /// The content of a text message; `None` for a binary one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        match self.entry.kind() {
+        match self.kind() {
             MessageKind::Text => str::from_utf8(self.as_bytes()).ok(),
             MessageKind::Binary => None,
         }
@@ -126,25 +123,26 @@ impl Message {
         Bytes::from_owner(self)
     }
 
+    /// The message's frame, and what stands behind it in its block.
+    fn frame(&self) -> &[u8] {
+        let Group { block, start, .. } = &*self.group;
+        // A block holds only frames that were read whole, so nothing here is ever missing.
+        let at = block.frames.get(start + self.place as usize);
+        at.and_then(|at| block.bytes.get(*at as usize..))
+            .unwrap_or_default()
+    }
+
     /// Bytes that the message keeps together with its neighbours.
     #[cfg(test)]
     pub(super) fn block_size(&self) -> usize {
-        self.block.bytes.len() + self.block.marks.len() * size_of::<Mark>()
+        let block = &self.group.block;
+        size_of::<Group>() + block.bytes.len() + size_of_val(&block.frames[..])
     }
 
     /// Equal for messages that share a block.
     #[cfg(test)]
     pub(super) fn block_address(&self) -> *const () {
-        Arc::as_ptr(&self.block).cast()
-    }
-
-    fn mark(&self) -> Mark {
-        let behind = self
-            .block
-            .marks
-            .partition_point(|mark| mark.at <= self.entry.at);
-        // A block begins with a mark.
-        self.block.marks[behind.saturating_sub(1)]
+        Arc::as_ptr(&self.group.block).cast()
     }
 }
 
@@ -156,7 +154,7 @@ impl AsRef<[u8]> for Message {
 
 impl PartialEq<str> for Message {
     fn eq(&self, other: &str) -> bool {
-        self.entry.kind() == MessageKind::Text && self.as_bytes() == other.as_bytes()
+        self.kind() == MessageKind::Text && self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -172,89 +170,106 @@ impl fmt::Debug for Message {
         formatter
             .debug_struct("Message")
             .field("id", &self.id().0)
-            .field("kind", &self.entry.kind())
+            .field("kind", &self.kind())
             .field("len", &self.as_bytes().len())
             .finish()
     }
 }
 
 /// Frames that arrived together, and from which messages are views.
-#[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
-    /// Ordered by place; the first stands at the front.
-    pub(crate) marks: Vec<Mark>,
+    /// Where the frame of each message begins.
+    pub(crate) frames: Vec<u32>,
 }
 
 impl Block {
-    /// Only the frames of `entries`, of `length` bytes together; the entries then point here.
-    pub(crate) fn of(entries: &mut [Entry], length: usize, from: &[u8], marks: &[Mark]) -> Self {
+    /// A copy of only these frames, of `length` bytes together.
+    pub(crate) fn of(frames: &[u32], length: usize, from: &[u8]) -> Self {
         let mut block = Self {
             bytes: Vec::with_capacity(length),
-            marks: Vec::new(),
+            frames: Vec::with_capacity(frames.len()),
         };
-        let mut marks = marks.iter().peekable();
-        for entry in entries {
-            let frame = &from[entry.at as usize..];
-            let at = block.bytes.len() as u32;
-            let mut last = None;
-            while let Some(mark) = marks.next_if(|mark| mark.at <= entry.at) {
-                last = Some(Mark { at, ..*mark });
-            }
-            block.marks.extend(last);
-            entry.at = at;
-            // An entry always stands at a whole frame.
+        for at in frames {
+            let frame = &from[*at as usize..];
+            // A whole frame always stands there.
             if let Ok(Some(header)) = frame::header(frame) {
+                block.frames.push(block.bytes.len() as u32);
                 block.bytes.extend_from_slice(&frame[..header.frame()]);
             }
         }
         block
     }
-}
 
-/// From here on messages are numbered from `first` and were sent at `sent_ms`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    pub(crate) at: u32,
-    pub(crate) first: u64,
-    pub(crate) sent_ms: u64,
-}
-
-/// A message's frame in a block. One word, aligned as one, so that it is copied as one: built from
-/// its fields and read as a whole it would wait for the stores.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(8))]
-pub(crate) struct Entry {
-    /// Where the frame begins.
-    pub(crate) at: u32,
-    /// Its place behind the mark before it.
-    pub(crate) rank: u16,
-    /// Whether it is text.
-    text: u16,
-}
-
-impl Entry {
-    pub(crate) fn new(at: u32, rank: u16, kind: MessageKind) -> Self {
-        Self {
-            at,
-            rank,
-            text: u16::from(kind == MessageKind::Text),
+    /// Appends the messages with these numbers, of whose frames the first is the one at `start`, to
+    /// `messages`.
+    pub(crate) fn put_messages(
+        self: &Arc<Self>,
+        mut start: usize,
+        numbers: Range<u64>,
+        sent_ms: u64,
+        messages: &mut impl Extend<Message>,
+    ) {
+        for first in numbers.clone().step_by(Place::ALL.len()) {
+            let group = Arc::new(Group {
+                block: Arc::clone(self),
+                start,
+                first,
+                sent_ms,
+            });
+            let count = Place::ALL.len().min((numbers.end - first) as usize);
+            messages.extend(Place::ALL.iter().take(count).map(|place| Message {
+                group: Arc::clone(&group),
+                place: *place,
+            }));
+            start += count;
         }
     }
+}
 
-    fn kind(self) -> MessageKind {
-        match self.text {
-            0 => MessageKind::Binary,
-            _ => MessageKind::Text,
-        }
-    }
+/// Messages whose frames are one behind the other in a block, and that were sent at the same time.
+struct Group {
+    block: Arc<Block>,
+    /// Which of the block's frames is that of the first.
+    start: usize,
+    /// The number of the first.
+    first: u64,
+    sent_ms: u64,
+}
 
-    pub(crate) fn message(self, block: &Arc<Block>) -> Message {
-        Message {
-            block: Arc::clone(block),
-            entry: self,
+macro_rules! places {
+    ($($place:ident)*) => {
+        /// A message's place in its group: an integer of which nearly all values are free, so that
+        /// `Event` can tell its variants apart by them, and is no larger than a message. It fills
+        /// its word: one of several parts is written in pieces and read as a whole, and the
+        /// processor waits for the pieces (15 ns a message).
+        #[derive(Clone, Copy)]
+        #[repr(u64)]
+        enum Place { $($place),* }
+
+        impl Place {
+            const ALL: &[Self] = &[$(Self::$place),*];
         }
-    }
+    };
+}
+
+places! {
+    P00 P01 P02 P03 P04 P05 P06 P07 P08 P09 P0a P0b P0c P0d P0e P0f
+    P10 P11 P12 P13 P14 P15 P16 P17 P18 P19 P1a P1b P1c P1d P1e P1f
+    P20 P21 P22 P23 P24 P25 P26 P27 P28 P29 P2a P2b P2c P2d P2e P2f
+    P30 P31 P32 P33 P34 P35 P36 P37 P38 P39 P3a P3b P3c P3d P3e P3f
+    P40 P41 P42 P43 P44 P45 P46 P47 P48 P49 P4a P4b P4c P4d P4e P4f
+    P50 P51 P52 P53 P54 P55 P56 P57 P58 P59 P5a P5b P5c P5d P5e P5f
+    P60 P61 P62 P63 P64 P65 P66 P67 P68 P69 P6a P6b P6c P6d P6e P6f
+    P70 P71 P72 P73 P74 P75 P76 P77 P78 P79 P7a P7b P7c P7d P7e P7f
+    P80 P81 P82 P83 P84 P85 P86 P87 P88 P89 P8a P8b P8c P8d P8e P8f
+    P90 P91 P92 P93 P94 P95 P96 P97 P98 P99 P9a P9b P9c P9d P9e P9f
+    Pa0 Pa1 Pa2 Pa3 Pa4 Pa5 Pa6 Pa7 Pa8 Pa9 Paa Pab Pac Pad Pae Paf
+    Pb0 Pb1 Pb2 Pb3 Pb4 Pb5 Pb6 Pb7 Pb8 Pb9 Pba Pbb Pbc Pbd Pbe Pbf
+    Pc0 Pc1 Pc2 Pc3 Pc4 Pc5 Pc6 Pc7 Pc8 Pc9 Pca Pcb Pcc Pcd Pce Pcf
+    Pd0 Pd1 Pd2 Pd3 Pd4 Pd5 Pd6 Pd7 Pd8 Pd9 Pda Pdb Pdc Pdd Pde Pdf
+    Pe0 Pe1 Pe2 Pe3 Pe4 Pe5 Pe6 Pe7 Pe8 Pe9 Pea Peb Pec Ped Pee Pef
+    Pf0 Pf1 Pf2 Pf3 Pf4 Pf5 Pf6 Pf7 Pf8 Pf9 Pfa Pfb Pfc Pfd Pfe Pff
 }
 
 /// A message that is put together from parts.
@@ -288,16 +303,19 @@ impl Assembly {
         frame::put_header(&mut header, kind.frame(), bytes.len() - ROOM);
         let at = ROOM - header.len();
         bytes[at..ROOM].copy_from_slice(&header);
-        let mark = Mark {
-            at: 0,
-            first: id,
-            sent_ms,
-        };
         let block = Block {
             bytes,
-            marks: vec![mark],
+            frames: vec![at as u32],
         };
-        Entry::new(at as u32, 0, kind).message(&Arc::new(block))
+        Message {
+            group: Arc::new(Group {
+                block: Arc::new(block),
+                start: 0,
+                first: id,
+                sent_ms,
+            }),
+            place: Place::P00,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::Violation;
-use super::message::{Block, Mark};
+use super::message::Block;
 use super::record::{self, Opener, PREFIX};
 
 /// One read from the network: large enough that its fixed costs vanish, small enough for the
@@ -106,17 +106,19 @@ impl ReadBuffer {
         self.restart(behind, sealed.len());
     }
 
-    /// Makes what was read a block, without a copy.
-    pub(super) fn release_as_block(&mut self, marks: Vec<Mark>) -> Arc<Block> {
+    /// Makes what was read a block, without a copy; takes `frames` for it and leaves none.
+    pub(super) fn release_as_block(&mut self, frames: &mut Vec<u32>) -> Arc<Block> {
         let mut fresh = self.fresh();
         let frame = &self.bytes[self.read..self.opened];
         let sealed = &self.bytes[self.sealed..self.filled];
         let (behind, sealed_len) = (frame.len(), sealed.len());
-        fresh[..behind].copy_from_slice(frame);
-        fresh[behind..behind + sealed_len].copy_from_slice(sealed);
-        let bytes = std::mem::replace(&mut self.bytes, fresh);
+        fresh.bytes[..behind].copy_from_slice(frame);
+        fresh.bytes[behind..behind + sealed_len].copy_from_slice(sealed);
+        std::mem::swap(&mut self.bytes, &mut fresh.bytes);
+        std::mem::swap(frames, &mut fresh.frames);
+        frames.clear();
         self.restart(behind, sealed_len);
-        let block = Arc::new(Block { bytes, marks });
+        let block = Arc::new(fresh);
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -137,8 +139,8 @@ impl ReadBuffer {
         self.filled = frame + sealed;
     }
 
-    /// A buffer that no message looks into any more, or a new one.
-    fn fresh(&mut self) -> Vec<u8> {
+    /// A block that no message looks into any more, or a new one.
+    fn fresh(&mut self) -> Block {
         let unused = self
             .recent
             .iter()
@@ -146,6 +148,9 @@ impl ReadBuffer {
         unused
             .and_then(|at| self.recent.remove(at))
             .and_then(Arc::into_inner)
-            .map_or_else(|| vec![0; CAPACITY], |block| block.bytes)
+            .unwrap_or_else(|| Block {
+                bytes: vec![0; CAPACITY],
+                frames: Vec::new(),
+            })
     }
 }

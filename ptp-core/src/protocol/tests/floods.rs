@@ -133,7 +133,7 @@ fn small_messages_do_not_keep_much_more_than_themselves() {
 }
 
 #[test]
-fn a_time_before_each_message_costs_no_more_than_a_mark() {
+fn a_time_before_each_message_costs_no_more_than_a_group() {
     let mut pair = open();
     let mut frames = Vec::new();
     for number in 1..=50_000u64 {
