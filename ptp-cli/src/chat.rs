@@ -1,5 +1,8 @@
 //! A conversation on a terminal.
 
+mod typing;
+
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -7,22 +10,22 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
-use ptp_core::{Code, End, Event, Home, Reason, Session, TrySendError};
+use ptp_core::{Code, End, Event, Home, Message, MessageKind, Reason, Session};
 
 use crate::args::{Bell, Options, Talk};
-use crate::commands::Command;
 use crate::exit::{self, Exit};
 use crate::input_history::InputHistory;
 use crate::open::{self, Failure, Person};
-use crate::terminal::{Entry, Terminal};
+use crate::terminal::Terminal;
 use crate::{log_door, render};
 
 /// How long what was accepted may take to be delivered when the user leaves.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long a message may be on its way before that is said.
 const LATE: Duration = Duration::from_secs(1);
-/// How long `/who` waits for a sign of life.
-const PING: Duration = Duration::from_secs(1);
+/// Secrets that wait to be looked at. A peer must not fill the memory with them.
+const MOST_SECRETS: usize = 100;
+const LARGEST_SECRET: usize = 64 * 1024;
 /// Messages that are drawn in one go.
 const BATCH: usize = 200;
 /// The exit code of Ctrl-C before a connection stood is that of SIGINT.
@@ -34,6 +37,8 @@ struct Chat {
     present: Mutex<Present>,
     options: Options,
     history: Mutex<Option<InputHistory>>,
+    /// Those that came and were not looked at.
+    secrets: Mutex<VecDeque<Message>>,
     /// Something was sent, and the printer is to see to its delivery.
     sent: (Sender<()>, Receiver<()>),
     /// What was answered to the questions that the printer asks.
@@ -83,6 +88,7 @@ fn start(talk: Talk) -> io::Result<Arc<Chat>> {
         present: Mutex::new(Present::Before),
         options,
         history: Mutex::new(history),
+        secrets: Mutex::default(),
         sent: bounded(1),
         answers: unbounded(),
     });
@@ -177,7 +183,7 @@ impl Chat {
                 match event {
                     Event::Received(message) => {
                         rings |= self.options.bell == Bell::Message;
-                        lines.push(render::message(&speaker, &message));
+                        lines.push(self.show(&speaker, message));
                     }
                     Event::Delivered { .. } => late = self.look_after(session),
                     Event::Interrupted(interruption) => {
@@ -200,6 +206,19 @@ impl Chat {
                 self.terminal.ring();
             }
         }
+    }
+
+    /// The line for a message; of a secret only that it is there.
+    fn show(&self, speaker: &str, message: Message) -> String {
+        if message.kind() != MessageKind::Secret {
+            return render::message(speaker, &message);
+        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if secrets.len() >= MOST_SECRETS || message.as_bytes().len() > LARGEST_SECRET {
+            return render::secret_dropped(speaker);
+        }
+        secrets.push_back(message);
+        render::secret_came(speaker)
     }
 
     /// Says what is not delivered yet; returns when to look again.
@@ -230,105 +249,6 @@ impl Chat {
         drop(present);
         self.terminal.farewell(&lines);
         ControlFlow::Break(render::exit_of(end))
-    }
-
-    fn handle(&self, entry: Entry) -> ControlFlow<()> {
-        match entry {
-            Entry::Line(line) if line.is_empty() => {}
-            Entry::Line(line) => return self.obey(&line),
-            Entry::Answer(answer) => {
-                // The printer waits for it.
-                let _ = self.answers.0.send(answer);
-            }
-            Entry::Secret(secret) => self.send_secret(secret),
-            Entry::Reveal => self.reveal(),
-            Entry::Leave => return ControlFlow::Break(()),
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// A line was entered: it is sent, or is a command.
-    fn obey(&self, line: &str) -> ControlFlow<()> {
-        let command = match self.options.verbatim {
-            true => Command::Say(line),
-            false => Command::of(line),
-        };
-        if command == Command::Leave {
-            return ControlFlow::Break(());
-        }
-        self.terminal.remember(line);
-        self.keep(line);
-        match command {
-            Command::Say(text) => self.send(text),
-            Command::Help => self.terminal.print(&render::help()),
-            Command::Who => self.show_who(),
-            Command::Secret => {
-                if self.talking().is_some() {
-                    self.terminal.ask_hidden(render::SECRET);
-                }
-            }
-            Command::Unknown(command) => self.status(&render::unknown_command(command)),
-            Command::Leave => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Keeps a line for the next time.
-    fn keep(&self, line: &str) {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = &mut *history
-            && let Err(error) = kept.keep(line)
-        {
-            log::warn!("what is typed is not kept any more: {error}");
-            *history = None;
-        }
-    }
-
-    /// Not in place: the peer is asked for a sign of life.
-    fn show_who(&self) {
-        let Some(session) = self.talking() else {
-            return;
-        };
-        let terminal = self.terminal.clone();
-        let show = move || {
-            let round_trip = session.ping(PING);
-            terminal.print(&render::who(&session, round_trip));
-        };
-        if let Err(error) = thread::Builder::new().name("who".into()).spawn(show) {
-            self.status(&render::no_thread(&error));
-        }
-    }
-
-    /// The session, or a word to the user that there is none now.
-    fn talking(&self) -> Option<Arc<Session>> {
-        match self.present().clone() {
-            Present::Talking(session) => return Some(session),
-            Present::Between => self.status(render::NOBODY),
-            Present::Before | Present::Leaving => {}
-        }
-        None
-    }
-
-    fn send_secret(&self, secret: String) {
-        let _ = secret;
-    }
-
-    fn reveal(&self) {}
-
-    /// Never blocks: the keyboard must go on being read.
-    fn send(&self, line: &str) {
-        let Some(session) = self.talking() else {
-            return;
-        };
-        match session.sender().try_send(line) {
-            // Full: it was told already.
-            Ok(_) => drop(self.sent.0.try_send(())),
-            Err(TrySendError::Full(_)) => self.status(render::FULL),
-            Err(TrySendError::TooLarge { limit, .. }) => {
-                self.status(&render::too_large(1, limit));
-            }
-            Err(_) => self.status(render::NOBODY),
-        }
     }
 
     /// The user leaves, or `signal` makes them: says goodbye and delivers, within a bound. The

@@ -13,7 +13,8 @@ use crate::escape;
 use crate::exit::Exit;
 
 pub(crate) use talk::{
-    SECRET, coloured_speaker, help, no_thread, undelivered_yet, unknown_command, who,
+    NO_SECRET, NO_SECRETS, SECRET, SECRET_SENT, coloured_speaker, help, no_thread, secret,
+    secret_came, secret_dropped, undelivered_yet, unknown_command, who,
 };
 pub(crate) use trust::{
     MORE_STRANGERS, NOBODY_KNOWN, OPEN, acquainted, caution, code_file, forgotten,

@@ -3,13 +3,20 @@
 use std::env;
 use std::time::Duration;
 
-use ptp_core::{Peer, PublicKey, Session, Standing};
+use ptp_core::{Message, Peer, PublicKey, Session, Standing};
 
 use super::{messages, speaker, status};
 use crate::escape;
 
 /// Asks for a secret.
 pub(crate) const SECRET: &str = "Secret (not shown; Esc calls it off): ";
+
+/// Nothing was typed.
+pub(crate) const NO_SECRET: &str = "[USER] No secret sent";
+/// Stands in the place of a secret that was sent.
+pub(crate) const SECRET_SENT: &str = "[USER] Secret sent";
+/// Ctrl-R was pressed, and there is nothing to show.
+pub(crate) const NO_SECRETS: &str = "[USER] There is no secret to show";
 
 /// What `/help` shows.
 const HELP: [&str; 7] = [
@@ -39,6 +46,26 @@ pub(crate) fn coloured_speaker(peer: &Peer) -> String {
 fn colour(key: PublicKey) -> u8 {
     let first = key.as_bytes()[0];
     COLOURS[usize::from(first) % COLOURS.len()]
+}
+
+/// Stands in the place of a secret that came.
+pub(crate) fn secret_came(speaker: &str) -> String {
+    status(&format!(
+        "[SECRET] {speaker} sent a secret: Ctrl-R shows it until you press a key"
+    ))
+}
+
+/// A secret came that is too large, or one too many.
+pub(crate) fn secret_dropped(speaker: &str) -> String {
+    status(&format!(
+        "[ERROR] {speaker} sent a secret that is not kept: it is too long, or too many wait (Ctrl-R \
+         shows them)"
+    ))
+}
+
+/// A secret, while it is shown.
+pub(crate) fn secret(message: &Message) -> String {
+    message.as_text().unwrap_or_default().to_owned()
 }
 
 /// What stands below the prompt while the last lines are on their way.

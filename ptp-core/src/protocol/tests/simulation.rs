@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::pair::{Ana, Ben, Pair, Scenario, Who};
 use super::random::Random;
-use crate::protocol::{Message, MessageKind, Suite};
+use crate::protocol::{Message, MessageKind, Secret, Suite};
 
 /// Enough that each combination of the draws below comes up, within 20 s unoptimised.
 const SEEDS: u64 = 2_000;
@@ -119,6 +119,7 @@ fn body(number: u64, size: usize) -> Vec<u8> {
 fn kind(number: u64) -> MessageKind {
     match number % 3 {
         0 => MessageKind::Text,
+        1 => MessageKind::Secret,
         _ => MessageKind::Binary,
     }
 }
@@ -252,6 +253,9 @@ impl World {
             let body = body(number, size);
             let accepted = match kind(number) {
                 MessageKind::Text => self.pair.send(who, String::from_utf8(body).unwrap()),
+                MessageKind::Secret => self
+                    .pair
+                    .send(who, Secret(String::from_utf8(body).unwrap())),
                 MessageKind::Binary => self.pair.send(who, body),
             };
             assert_eq!(accepted, number);
