@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The port that is used where none is given.
 pub(crate) const DEFAULT_PORT: u16 = 5000;
@@ -160,9 +160,23 @@ pub(crate) struct Options {
     /// Send every line as it is, `quit` and `exit` too
     #[arg(long)]
     pub(crate) verbatim: bool,
+    /// When a terminal rings its bell
+    #[arg(long, value_enum, default_value = "off")]
+    pub(crate) bell: Bell,
+    /// On a terminal, do not keep what is typed for the next time
+    #[arg(long)]
+    pub(crate) no_input_history: bool,
     /// Log on stderr; -vv logs more
     #[arg(short, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// When a terminal rings its bell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bell {
+    Off,
+    // When a message comes. (Documented values would double the length of the help.)
+    Message,
 }
 
 /// Reads a number of seconds, at most a year: more is a typing error.

@@ -1,23 +1,31 @@
 //! A conversation on a terminal.
 
+mod typing;
+
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use ptp_core::{Code, End, Event, Reason, Session, TrySendError};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
+use ptp_core::{Code, End, Event, Home, Message, MessageKind, Reason, Session};
 
-use crate::args::Talk;
+use crate::args::{Bell, Options, Talk};
 use crate::exit::{self, Exit};
-use crate::input::is_quit;
+use crate::input_history::InputHistory;
 use crate::open::{self, Failure, Person};
-use crate::terminal::{Entry, Terminal};
+use crate::terminal::Terminal;
 use crate::{log_door, render};
 
 /// How long what was accepted may take to be delivered when the user leaves.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a message may be on its way before that is said.
+const LATE: Duration = Duration::from_secs(1);
+/// Secrets that wait to be looked at. A peer must not fill the memory with them.
+const MOST_SECRETS: usize = 100;
+const LARGEST_SECRET: usize = 64 * 1024;
 /// Messages that are drawn in one go.
 const BATCH: usize = 200;
 /// The exit code of Ctrl-C before a connection stood is that of SIGINT.
@@ -27,7 +35,12 @@ const INTERRUPT: i32 = 2;
 struct Chat {
     terminal: Terminal,
     present: Mutex<Present>,
-    verbatim: bool,
+    options: Options,
+    history: Mutex<Option<InputHistory>>,
+    /// Those that came and were not looked at.
+    secrets: Mutex<VecDeque<Message>>,
+    /// Something was sent, and the printer is to see to its delivery.
+    sent: (Sender<()>, Receiver<()>),
     /// What was answered to the questions that the printer asks.
     answers: (Sender<String>, Receiver<String>),
 }
@@ -66,12 +79,17 @@ pub(crate) fn run(talk: Talk) -> Exit {
 }
 
 fn start(talk: Talk) -> io::Result<Arc<Chat>> {
-    let terminal = Terminal::enter(render::PROMPT)?;
+    let options = talk.options().clone();
+    let (history, typed_before) = history(&options).unzip();
+    let terminal = Terminal::enter(render::PROMPT, typed_before.unwrap_or_default())?;
     log_door::through(&terminal);
     let chat = Arc::new(Chat {
         terminal,
         present: Mutex::new(Present::Before),
-        verbatim: talk.options().verbatim,
+        options,
+        history: Mutex::new(history),
+        secrets: Mutex::default(),
+        sent: bounded(1),
         answers: unbounded(),
     });
     let watching = {
@@ -90,6 +108,19 @@ fn start(talk: Talk) -> io::Result<Arc<Chat>> {
         return Err(error);
     }
     Ok(chat)
+}
+
+/// What was typed in sessions before, if it is to be kept and can be.
+fn history(options: &Options) -> Option<(InputHistory, Vec<String>)> {
+    let folder = Home::folder().filter(|_| !options.no_input_history)?;
+    let made = std::fs::create_dir_all(&folder);
+    match made.and_then(|()| InputHistory::open(&folder)) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            log::warn!("what is typed can't be kept: {error}");
+            None
+        }
+    }
 }
 
 impl Chat {
@@ -128,27 +159,76 @@ impl Chat {
     /// Prints what arrives until the session ends; returns how to exit, if another is not to
     /// follow.
     fn print_events(&self, session: &Session) -> ControlFlow<Exit> {
-        let speaker = render::speaker(session.peer());
-        let mut lines = Vec::new();
-        while let Ok(first) = session.events().recv() {
+        let speaker = render::coloured_speaker(session.peer());
+        let mut late = never();
+        loop {
+            let first = select! {
+                recv(session.events()) -> event => event,
+                recv(self.sent.1) -> _ => {
+                    late = at(Instant::now() + LATE);
+                    continue;
+                }
+                recv(late) -> _ => {
+                    late = self.look_after(session);
+                    continue;
+                }
+            };
+            let Ok(first) = first else {
+                self.terminal.restore();
+                return ControlFlow::Break(Exit::Unexpected);
+            };
+            let mut lines = Vec::new();
+            let mut rings = false;
             for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
                 match event {
-                    Event::Received(message) => lines.push(render::message(&speaker, &message)),
+                    Event::Received(message) => {
+                        rings |= self.options.bell == Bell::Message;
+                        lines.push(self.show(&speaker, message));
+                    }
+                    Event::Delivered { .. } => late = self.look_after(session),
                     Event::Interrupted(interruption) => {
                         lines.push(render::status(&render::interrupted(&interruption)));
                     }
                     Event::Resumed(resumption) => {
                         lines.push(render::status(&render::resumed(&resumption)));
                     }
-                    Event::Disconnected(end) => return self.end(lines, &end),
+                    Event::Disconnected(end) => {
+                        self.terminal.hint("");
+                        return self.end(lines, &end);
+                    }
                     _ => {}
                 }
             }
-            self.terminal.print(&lines);
-            lines.clear();
+            if !lines.is_empty() {
+                self.terminal.print(&lines);
+            }
+            if rings {
+                self.terminal.ring();
+            }
         }
-        self.terminal.restore();
-        ControlFlow::Break(Exit::Unexpected)
+    }
+
+    /// The line for a message; of a secret only that it is there.
+    fn show(&self, speaker: &str, message: Message) -> String {
+        if message.kind() != MessageKind::Secret {
+            return render::message(speaker, &message);
+        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if secrets.len() >= MOST_SECRETS || message.as_bytes().len() > LARGEST_SECRET {
+            return render::secret_dropped(speaker);
+        }
+        secrets.push_back(message);
+        render::secret_came(speaker)
+    }
+
+    /// Says what is not delivered yet; returns when to look again.
+    fn look_after(&self, session: &Session) -> Receiver<Instant> {
+        let waiting = session.stats().unacknowledged;
+        self.terminal.hint(&render::undelivered_yet(waiting));
+        match waiting {
+            0 => never(),
+            _ => at(Instant::now() + LATE),
+        }
     }
 
     /// A conversation has ended; `lines` are still to be printed. Another follows if the other side
@@ -169,39 +249,6 @@ impl Chat {
         drop(present);
         self.terminal.farewell(&lines);
         ControlFlow::Break(render::exit_of(end))
-    }
-
-    fn handle(&self, entry: Entry) -> ControlFlow<()> {
-        match entry {
-            Entry::Line(line) if !self.verbatim && is_quit(line.as_bytes()) => {
-                return ControlFlow::Break(());
-            }
-            Entry::Line(line) if line.is_empty() => {}
-            Entry::Line(line) => self.send(&line),
-            Entry::Answer(answer) => {
-                // The printer waits for it.
-                let _ = self.answers.0.send(answer);
-            }
-            Entry::Leave => return ControlFlow::Break(()),
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Never blocks: the keyboard must go on being read.
-    fn send(&self, line: &str) {
-        let session = match self.present().clone() {
-            Present::Talking(session) => session,
-            Present::Between => return self.status(render::NOBODY),
-            Present::Before | Present::Leaving => return,
-        };
-        match session.sender().try_send(line) {
-            Ok(_) => {}
-            Err(TrySendError::Full(_)) => self.status(render::FULL),
-            Err(TrySendError::TooLarge { limit, .. }) => {
-                self.status(&render::too_large(1, limit));
-            }
-            Err(_) => self.status(render::NOBODY),
-        }
     }
 
     /// The user leaves, or `signal` makes them: says goodbye and delivers, within a bound. The

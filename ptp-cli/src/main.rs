@@ -2,9 +2,11 @@
 
 mod args;
 mod chat;
+mod commands;
 mod escape;
 mod exit;
 mod input;
+mod input_history;
 mod log_door;
 mod open;
 mod peers;

@@ -1,5 +1,6 @@
 //! Every line that the program says itself.
 
+mod talk;
 mod trust;
 
 use std::io::ErrorKind;
@@ -11,6 +12,10 @@ use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
 
+pub(crate) use talk::{
+    NO_SECRET, NO_SECRETS, SECRET, SECRET_SENT, coloured_speaker, help, no_thread, secret,
+    secret_came, secret_dropped, undelivered_yet, unknown_command, who,
+};
 pub(crate) use trust::{
     MORE_STRANGERS, NOBODY_KNOWN, OPEN, acquainted, caution, code_file, forgotten,
     forgotten_address, home_error, known_peer, malformed_code, notice, nowhere, question,

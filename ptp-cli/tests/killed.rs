@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use ptp_core::{Config, Session};
 use rustix::process::Signal;
-use support::{Ptp, client, count, ptp, server_with_pipe, undelivered};
+use support::{Ptp, client, count, ptp, server_with_pipe};
 
 /// How often each side is killed, where `PTP_KILLS` does not say.
 const KILLS: usize = 20;
@@ -76,7 +76,7 @@ fn kill(victim: Victim) {
     assert_eq!(survivor.code, Some(5), "{}", survivor.stderr);
     count(&survivor.stdout, killed_name);
     let missing = said - count(&killed.stdout, survivor_name);
-    let (unsent, perhaps) = undelivered(&survivor.stderr);
+    let (unsent, perhaps) = survivor.undelivered();
     let case = format!(
         "{victim:?}: {missing} of {said} missing, {}",
         survivor.stderr
@@ -138,7 +138,7 @@ fn a_server_that_is_killed_and_started_again_is_not_waited_for() {
     let again = Ptp::without_input(&["server", &port, "--bind", "127.0.0.1"]);
     let first = first.wait();
     first.is(5, "");
-    assert_eq!(undelivered(&first.stderr), (2, 0), "{}", first.stderr);
+    assert_eq!(first.undelivered(), (2, 0), "{}", first.stderr);
     assert!(began.elapsed() < AT_ONCE);
     Ptp::with_input(&client(&port, &[]), "three\n")
         .wait()

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cable::{Cable, Fault, Side};
-use support::{Ended, Ptp, count, numbered, ptp, undelivered};
+use support::{Ended, Ptp, count, numbered, ptp};
 
 /// Each way.
 const LINES: usize = 20_000;
@@ -143,7 +143,7 @@ fn a_network_that_stays_away_ends_both_in_time_and_each_counts_what_is_not_deliv
             (client, client_said, server, "client"),
         ] {
             let missing = said - count(&other.stdout, name);
-            let (unsent, perhaps) = undelivered(&side.stderr);
+            let (unsent, perhaps) = side.undelivered();
             assert!(unsent > 0, "{}", side.stderr);
             assert!(unsent <= missing && missing <= unsent + perhaps);
         }

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::{
     Answer, Connection, Control, Credit, Greeting, Inbound, Limits, MAX_LINE, MAX_PLAINTEXT,
-    Message, MessageKind, Opener, Opening, PREFIX, Sealer, Suite, Violation, choose, frame_header,
-    identify,
+    Message, Opener, Opening, PREFIX, Sealer, Suite, Violation, choose, frame_header, identify,
 };
 
 const SUITE: Suite = Suite::ChaCha20Poly1305;
@@ -193,9 +192,6 @@ impl Peer {
 fn check(message: &Message, number: u64) {
     assert_eq!(message.id().get(), number);
     assert!(message.as_bytes().len() as u64 <= MAX_MESSAGE);
-    assert_eq!(
-        message.as_text().is_some(),
-        message.kind() == MessageKind::Text
-    );
+    assert_eq!(message.as_text().is_some(), message.kind().is_text());
     assert!(message.sent_at() >= std::time::UNIX_EPOCH);
 }

@@ -57,7 +57,7 @@ pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySend
 pub use event::{End, Event, Interruption, Reason, Resumption};
 pub use listener::{Incoming, Listener, Notice};
 pub use peer::Peer;
-pub use protocol::{Message, MessageId, MessageKind, Payload, Violation};
+pub use protocol::{Message, MessageId, MessageKind, Payload, Secret, Violation};
 pub use sender::Sender;
 pub use session::{CloseReport, Role, Session, Stats};
 pub use trust::{

@@ -77,6 +77,7 @@ pub struct Session {
     peer: Peer,
     local_key: PublicKey,
     handshake_hash: [u8; 32],
+    encryption: &'static str,
     linger: Duration,
     /// What lasts as long as the session: a place among its listener's, or the listener itself.
     held: Vec<Box<dyn Send + Sync>>,
@@ -168,6 +169,7 @@ impl Session {
             address: established.address,
         };
         let handshake_hash = established.handshake_hash;
+        let encryption = established.suite.noise();
         let comeback = way.map(|way| Comeback {
             config: config.clone(),
             identity: identity.clone(),
@@ -187,6 +189,7 @@ impl Session {
             peer,
             local_key: identity.public_key(),
             handshake_hash,
+            encryption,
             linger: config.linger,
             held: Vec::new(),
         })
@@ -236,6 +239,21 @@ impl Session {
     #[must_use]
     pub fn channel_binding(&self) -> [u8; 32] {
         self.handshake_hash
+    }
+
+    /// What the session is encrypted with, as the name of a Noise protocol:
+    /// `Noise_XX_25519_AESGCM_SHA256` or `Noise_XX_25519_ChaChaPoly_SHA256`.
+    #[must_use]
+    pub fn encryption(&self) -> &'static str {
+        self.encryption
+    }
+
+    /// Asks the peer for a sign of life, and waits for it for at most `timeout`. Returns the round
+    /// trip as it was measured last; `None` if nothing came, or never yet.
+    #[must_use]
+    pub fn ping(&self, timeout: Duration) -> Option<Duration> {
+        let alive = self.shared.is_alive(deadline(timeout));
+        self.stats().round_trip.filter(|_| alive)
     }
 
     /// The largest message that the peer takes, in bytes.

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{select, unbounded};
-use ptp_core::{Config, Event, Identity, MessageKind, SendError};
+use ptp_core::{Config, Event, Identity, MessageKind, Secret, SendError};
 use support::{Dice, Line, PATIENCE, ids, message, messages, pair, pair_with, rest};
 
 const MIB: usize = 1024 * 1024;
@@ -77,7 +77,8 @@ fn messages_arrive_as_they_were_sent(line: Line) {
     sender.send(&[0, 159, 146, 150]).unwrap();
     sender.send(Vec::new()).unwrap();
     sender.send(vec![b'x'; 3_000]).unwrap();
-    let got = messages(&ben, 5);
+    sender.send(Secret("the treasure".into())).unwrap();
+    let got = messages(&ben, 6);
     assert_eq!(got[0], "grüß dich");
     assert_eq!(got[0].as_text(), Some("grüß dich"));
     assert_eq!(
@@ -94,12 +95,16 @@ fn messages_arrive_as_they_were_sent(line: Line) {
         (MessageKind::Binary, &b""[..])
     );
     assert_eq!(got[4].as_bytes(), [b'x'; 3_000]);
+    assert_eq!(got[5].kind(), MessageKind::Secret);
+    assert_eq!(got[5].as_text(), Some("the treasure"));
     // A message that was received can be passed on as it is.
     ben.sender().send(got[0].clone()).unwrap();
     ben.sender().send(got[2].clone()).unwrap();
-    let back = messages(&ana, 2);
+    ben.sender().send(got[5].clone()).unwrap();
+    let back = messages(&ana, 3);
     assert_eq!(back[0], "grüß dich");
     assert_eq!(back[1].kind(), MessageKind::Binary);
+    assert_eq!(back[2].kind(), MessageKind::Secret);
 }
 
 fn both_sides_know_each_other(line: Line) {

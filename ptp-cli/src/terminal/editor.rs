@@ -19,6 +19,15 @@ pub(super) struct Editor {
 }
 
 impl Editor {
+    /// With the entries of the sessions before.
+    pub(super) fn new(history: Vec<String>) -> Self {
+        Self {
+            shown: history.len(),
+            history,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -44,28 +53,29 @@ impl Editor {
         self.insert(&block.replace("\r\n", "\n").replace('\r', "\n"));
     }
 
-    /// Takes the entry out and keeps it in the history. One line end at its end is dropped: whoever
-    /// pastes a whole line means the line.
+    /// Takes the entry out. One line end at its end is dropped: whoever pastes a whole line means
+    /// the line.
     pub(super) fn take(&mut self) -> String {
         let mut entry = mem::take(&mut self.text);
         if entry.ends_with('\n') {
             entry.pop();
         }
-        if !entry.is_empty() && self.history.last() != Some(&entry) {
-            self.history.push(entry.clone());
-        }
-        if self.history.len() > HISTORY_ENTRIES {
-            self.history.remove(0);
-        }
         self.clear();
         entry
     }
 
-    /// Takes the entry out and keeps it nowhere.
-    pub(super) fn take_secret(&mut self) -> String {
-        let entry = mem::take(&mut self.text);
-        self.clear();
-        entry
+    /// Keeps an entry in the history.
+    pub(super) fn remember(&mut self, entry: String) {
+        let typing = self.shown == self.history.len();
+        if !entry.is_empty() && self.history.last() != Some(&entry) {
+            self.history.push(entry);
+        }
+        if self.history.len() > HISTORY_ENTRIES {
+            self.history.remove(0);
+        }
+        if typing {
+            self.shown = self.history.len();
+        }
     }
 
     /// Puts what completes the entry in its place, if its end is being typed.
@@ -125,6 +135,36 @@ impl Editor {
     /// Deletes back to a space, as a shell does: an address or a path is one word.
     pub(super) fn delete_word(&mut self) {
         self.delete_back_to(self.word_before(|cluster| !cluster.trim().is_empty()));
+    }
+
+    /// To the line above; from the first to the older entry.
+    pub(super) fn up(&mut self) {
+        match self.line_start() {
+            0 => self.older(),
+            start => self.go_to_line(start - 1),
+        }
+    }
+
+    /// To the line below; from the last to the newer entry.
+    pub(super) fn down(&mut self) {
+        match self.line_end() {
+            end if end == self.text.len() => self.newer(),
+            end => self.go_to_line(end + 1),
+        }
+    }
+
+    /// To the line that `place` is in, as many clusters into it as now, or to its end.
+    fn go_to_line(&mut self, place: usize) {
+        let before = &self.text[self.line_start()..self.cursor];
+        let clusters = before.graphemes(true).count();
+        self.cursor = place;
+        self.cursor = self.line_start();
+        let line = &self.text[self.cursor..self.line_end()];
+        self.cursor += line
+            .graphemes(true)
+            .take(clusters)
+            .map(str::len)
+            .sum::<usize>();
     }
 
     pub(super) fn older(&mut self) {
@@ -312,6 +352,7 @@ mod tests {
         for entry in ["one", "two", "two", ""] {
             editor.insert(entry);
             assert_eq!(editor.take(), entry);
+            editor.remember(entry.to_owned());
         }
         editor.insert("dra");
         let mut seen = Vec::new();
@@ -332,11 +373,27 @@ mod tests {
     }
 
     #[test]
+    fn up_and_down_cross_the_lines_of_an_entry_before_they_leave_it() {
+        assert_eq!(after("one\ntw|o", Editor::up), "on|e\ntwo");
+        assert_eq!(after("a\nlonge|r", Editor::up), "a|\nlonger");
+        assert_eq!(after("o漢|e\n字漢two", Editor::down), "o漢e\n字漢|two");
+        assert_eq!(after("longe|r\na\n", Editor::down), "longer\na|\n");
+        assert_eq!(after("a\n|", Editor::up), "|a\n");
+        let mut editor = Editor::new(vec!["old".to_owned()]);
+        editor.insert("one\ntwo");
+        editor.up();
+        assert_eq!(editor.text(), "one\ntwo");
+        editor.up();
+        assert_eq!(editor.text(), "old");
+        editor.down();
+        assert_eq!(editor.text(), "one\ntwo");
+    }
+
+    #[test]
     fn the_history_is_bounded() {
         let mut editor = Editor::default();
         for number in 0..HISTORY_ENTRIES + 10 {
-            editor.insert(&number.to_string());
-            editor.take();
+            editor.remember(number.to_string());
         }
         assert_eq!(editor.history.len(), HISTORY_ENTRIES);
         editor.older();

@@ -15,6 +15,8 @@ pub(super) enum Outcome {
     Left,
     /// Ctrl-Z.
     Suspended,
+    /// Ctrl-R.
+    Revealed,
 }
 
 pub(super) fn press(editor: &mut Editor, event: &Event) -> Outcome {
@@ -26,6 +28,18 @@ pub(super) fn press(editor: &mut Editor, event: &Event) -> Outcome {
         }
         _ => Outcome::Edited,
     }
+}
+
+/// Whether a key was pressed, rather than released, or something else happened.
+pub(super) fn is_press(event: &Event) -> bool {
+    event.as_key_press_event().is_some()
+}
+
+/// Whether Esc was pressed.
+pub(super) fn is_escape(event: &Event) -> bool {
+    event
+        .as_key_press_event()
+        .is_some_and(|key| key.code == KeyCode::Esc)
 }
 
 /// Whether Tab was pressed.
@@ -50,8 +64,8 @@ fn press_key(editor: &mut Editor, key: KeyEvent) -> Outcome {
         KeyCode::Right => editor.right(),
         KeyCode::Home => editor.home(),
         KeyCode::End => editor.end(),
-        KeyCode::Up => editor.older(),
-        KeyCode::Down => editor.newer(),
+        KeyCode::Up => editor.up(),
+        KeyCode::Down => editor.down(),
         KeyCode::Tab => editor.insert("\t"),
         // AltGr, which Windows reports as Ctrl and Alt, types characters.
         KeyCode::Char(character) if control == alt => {
@@ -72,6 +86,7 @@ fn press_control(editor: &mut Editor, character: char) -> Outcome {
         'd' => editor.delete(),
         // Enter, as it arrives if it was typed before the terminal was in raw mode.
         'j' => return Outcome::Entered,
+        'r' => return Outcome::Revealed,
         'z' => return Outcome::Suspended,
         'a' => editor.home(),
         'e' => editor.end(),

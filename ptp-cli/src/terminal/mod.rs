@@ -5,7 +5,9 @@
 //! the entry being typed. From [`Terminal::enter`] to [`Terminal::restore`] the terminal is in raw
 //! mode, and nothing else may write to it.
 
+mod drawn;
 mod editor;
+mod hints;
 mod keys;
 mod layout;
 mod screen;
@@ -36,6 +38,10 @@ pub(crate) enum Entry {
     Line(String),
     /// The answer to a question.
     Answer(String),
+    /// The answer to a question whose answer is hidden; empty if it was called off.
+    Secret(String),
+    /// Ctrl-R was pressed: something is to be shown that was not.
+    Reveal,
     /// Ctrl-C or Ctrl-D was pressed, and nothing was typed.
     Leave,
 }
@@ -66,11 +72,13 @@ impl Terminal {
 
     /// Takes the terminal over until [`restore`](Self::restore) or [`farewell`](Self::farewell),
     /// one of which must be called before the program ends; a panic calls it by itself.
+    /// `history` is what Up goes back to.
     ///
     /// # Errors
     /// If the terminal can't be set up; then it is as it was.
-    pub(crate) fn enter(prompt: &str) -> io::Result<Terminal> {
-        let terminal = Terminal::new(Screen::new(tty::output()?, Box::new(tty::Tty), prompt));
+    pub(crate) fn enter(prompt: &str, history: Vec<String>) -> io::Result<Terminal> {
+        let device = Box::new(tty::Tty);
+        let terminal = Terminal::new(Screen::new(tty::output()?, device, prompt, history));
         terminal.lock().enter()?;
         // From now on a change of the window's size is noticed.
         if let Err(error) = event::poll(Duration::ZERO) {
@@ -118,7 +126,42 @@ impl Terminal {
     /// `complete`.
     pub(crate) fn ask(&self, question: &str, complete: Complete) {
         if let Some(mut screen) = self.drawable() {
-            screen.ask(question, complete);
+            screen.ask(question, Some(complete));
+        }
+    }
+
+    /// As [`ask`](Self::ask), and what is typed is not shown. Esc, Ctrl-C and Ctrl-D call it off.
+    pub(crate) fn ask_hidden(&self, question: &str) {
+        if let Some(mut screen) = self.drawable() {
+            screen.ask(question, None);
+        }
+    }
+
+    /// Says something below the entry, until it is called again; nothing if it is empty.
+    pub(crate) fn hint(&self, text: &str) {
+        if let Some(mut screen) = self.drawable() {
+            screen.hint(text);
+        }
+    }
+
+    /// Keeps an entry for Up to go back to.
+    pub(crate) fn remember(&self, entry: &str) {
+        if let Some(mut screen) = self.drawable() {
+            screen.remember(entry.to_owned());
+        }
+    }
+
+    /// Rings the terminal's bell.
+    pub(crate) fn ring(&self) {
+        if let Some(mut screen) = self.drawable() {
+            screen.ring();
+        }
+    }
+
+    /// Shows something below the entry until the next key; it is never a line of the conversation.
+    pub(crate) fn reveal(&self, text: String) {
+        if let Some(mut screen) = self.drawable() {
+            screen.reveal(text);
         }
     }
 

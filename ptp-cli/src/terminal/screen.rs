@@ -11,7 +11,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     Complete, Entry,
+    drawn::Drawn,
     editor::Editor,
+    hints::Hints,
     keys::{self, Outcome},
     layout::Layout,
 };
@@ -35,6 +37,7 @@ pub(super) struct Screen {
     prompt: String,
     prompt_on: bool,
     question: Option<Question>,
+    hints: Hints,
     editor: Editor,
     /// Lines to be printed by the next refresh.
     waiting: Vec<String>,
@@ -51,14 +54,16 @@ pub(super) struct Screen {
 /// A question that stands in the place of the prompt.
 struct Question {
     text: String,
-    complete: Complete,
+    /// `None`: what is typed is not shown.
+    complete: Option<Complete>,
+    /// What was being typed for the prompt.
+    draft: String,
 }
 
-/// What erasing must know of the rows drawn last.
-struct Drawn {
-    /// The widths of the rows above that of the cursor.
-    widths_above: Vec<usize>,
-    cursor_column: usize,
+impl Question {
+    fn is_hidden(&self) -> bool {
+        self.complete.is_none()
+    }
 }
 
 /// Who refreshes the screen.
@@ -72,14 +77,20 @@ enum Caller {
 }
 
 impl Screen {
-    pub(super) fn new(out: Box<dyn Write + Send>, device: Box<dyn Device>, prompt: &str) -> Screen {
+    pub(super) fn new(
+        out: Box<dyn Write + Send>,
+        device: Box<dyn Device>,
+        prompt: &str,
+        history: Vec<String>,
+    ) -> Screen {
         Screen {
             out,
             device,
             prompt: prompt.to_owned(),
             prompt_on: false,
             question: None,
-            editor: Editor::default(),
+            hints: Hints::default(),
+            editor: Editor::new(history),
             waiting: Vec::new(),
             held: VecDeque::new(),
             early: None,
@@ -115,11 +126,38 @@ impl Screen {
         self.refresh(Caller::Printer);
     }
 
-    pub(super) fn ask(&mut self, question: &str, complete: Complete) {
+    /// Says something below the entry; nothing if it is empty.
+    pub(super) fn hint(&mut self, standing: &str) {
+        if self.hints.standing != standing {
+            standing.clone_into(&mut self.hints.standing);
+            self.refresh(Caller::Printer);
+        }
+    }
+
+    /// Keeps an entry for Up to go back to.
+    pub(super) fn remember(&mut self, entry: String) {
+        self.editor.remember(entry);
+    }
+
+    pub(super) fn ring(&mut self) {
+        self.write("\x07");
+    }
+
+    /// Shows something below the entry until the next key.
+    pub(super) fn reveal(&mut self, text: String) {
+        self.hints.revealed = Some(text);
+        self.refresh(Caller::Printer);
+    }
+
+    /// Asks a question whose answer is hidden if there is nothing to complete it.
+    pub(super) fn ask(&mut self, question: &str, complete: Option<Complete>) {
         self.early.get_or_insert_with(|| mem::take(&mut self.held));
+        let typed = self.editor.take();
+        let draft = self.question.take().map_or(typed, |before| before.draft);
         self.question = Some(Question {
             text: question.to_owned(),
             complete,
+            draft,
         });
         self.refresh(Caller::Printer);
     }
@@ -146,12 +184,20 @@ impl Screen {
         if is_input && !self.prompt_on && self.question.is_none() {
             return self.hold(event);
         }
-        if let Some(Question { complete, .. }) = self.question
-            && keys::is_tab(&event)
-        {
-            self.editor.complete(complete);
-            self.refresh(Caller::Reader);
-            return None;
+        self.hints.handle(&event);
+        if let Some(question) = &self.question {
+            match question.complete {
+                Some(complete) if keys::is_tab(&event) => {
+                    self.editor.complete(complete);
+                    self.refresh(Caller::Reader);
+                    return None;
+                }
+                None if keys::is_escape(&event) => {
+                    self.editor.clear();
+                    return Some(self.answered());
+                }
+                _ => {}
+            }
         }
         match keys::press(&mut self.editor, &event) {
             Outcome::Edited if more && is_input => None,
@@ -172,7 +218,12 @@ impl Screen {
                 self.refresh(Caller::Reader);
                 Some(Entry::Line(text))
             }
+            // Nothing is said, and nobody leaves.
+            Outcome::Left if self.question.as_ref().is_some_and(Question::is_hidden) => {
+                Some(self.answered())
+            }
             Outcome::Left => Some(Entry::Leave),
+            Outcome::Revealed => Some(Entry::Reveal),
             Outcome::Suspended => {
                 self.suspend();
                 None
@@ -180,15 +231,19 @@ impl Screen {
         }
     }
 
-    /// The question is answered: it and the answer stay on the screen.
+    /// The question is answered: it stays on the screen, and so does the answer if it may be seen.
     fn answered(&mut self) -> Entry {
-        let answer = self.editor.take_secret();
-        let question = self
-            .question
-            .take()
-            .map_or_else(String::new, |asked| asked.text);
-        self.waiting
-            .push(format!("{question}{}", escape::text(&answer, 0)));
+        let answer = self.editor.take();
+        let Some(question) = self.question.take() else {
+            return Entry::Answer(answer);
+        };
+        self.editor.insert(&question.draft);
+        if question.is_hidden() {
+            self.refresh(Caller::Reader);
+            return Entry::Secret(answer);
+        }
+        let shown = escape::text(&answer, 0);
+        self.waiting.push(format!("{}{shown}", question.text));
         self.refresh(Caller::Reader);
         Entry::Answer(answer)
     }
@@ -266,17 +321,27 @@ impl Screen {
 
     fn draw(&mut self, frame: &mut String, prompt: &str, columns: usize, height: usize) {
         *frame += WRAP_OFF;
-        let (text, cursor) = (self.editor.text(), self.editor.cursor());
+        let hidden = self.question.as_ref().is_some_and(Question::is_hidden);
+        let (text, cursor) = match hidden {
+            true => ("", 0),
+            false => (self.editor.text(), self.editor.cursor()),
+        };
         let mut layout = Layout::new(prompt, text, cursor, columns);
+        let mut hints = self.hints.rows(self.editor.text(), columns);
+        hints.truncate(height.saturating_sub(2));
         // One row stays for the conversation.
-        layout.keep_around_cursor(height.saturating_sub(1));
+        layout.keep_around_cursor(height.saturating_sub(1 + hints.len()));
         for (number, row) in layout.rows.iter().enumerate() {
             if number > 0 {
                 *frame += "\r\n";
             }
             *frame += &row.shown;
         }
-        let rows_below = layout.rows.len() - 1 - layout.cursor_row;
+        for row in &hints {
+            *frame += "\r\n";
+            *frame += row;
+        }
+        let rows_below = layout.rows.len() + hints.len() - 1 - layout.cursor_row;
         if rows_below > 0 {
             *frame += &format!("\x1b[{rows_below}A");
         }
@@ -284,11 +349,7 @@ impl Screen {
         // emoji another width than the layout does.
         *frame += "\r";
         *frame += layout.before_cursor();
-        let rows_above = &layout.rows[..layout.cursor_row];
-        self.drawn = Some(Drawn {
-            widths_above: rows_above.iter().map(|row| row.width).collect(),
-            cursor_column: layout.before_cursor().width(),
-        });
+        self.drawn = Some(Drawn::of(&layout));
     }
 
     /// How far the first row drawn is above the cursor. `None` if that is known only when the
@@ -297,16 +358,9 @@ impl Screen {
         let Some(drawn) = &self.drawn else {
             return Some(0);
         };
-        let kept = drawn.widths_above.len();
-        let reflowed_column = drawn.cursor_column % columns;
-        // The cursor tells whether the terminal broke the rows anew only if it stood beyond the new
-        // width, and not where it could be for another reason: at the edge of the window.
-        let tells = self.cursor_is_told
-            && drawn.cursor_column >= columns
-            && ![0, columns - 1].contains(&reflowed_column);
-        if !tells || caller == Caller::Leaving {
+        if !self.cursor_is_told || !drawn.tells(columns) || caller == Caller::Leaving {
             // Rather a stray row of the entry left standing than a message erased.
-            return Some(kept);
+            return Some(drawn.rows_above());
         }
         if caller == Caller::Printer {
             return None;
@@ -315,12 +369,7 @@ impl Screen {
         // is cut and not broken anew.
         let column = self.device.cursor_column();
         self.cursor_is_told = column.is_some();
-        if column != Some(reflowed_column) {
-            return Some(kept);
-        }
-        let rows = |width: &usize| width.div_ceil(columns).max(1);
-        let above: usize = drawn.widths_above.iter().map(rows).sum();
-        Some(above + drawn.cursor_column / columns)
+        Some(drawn.rows_above_at(column, columns))
     }
 
     /// Errors are not reported: who has no terminal any more learns it by the hang-up.

@@ -317,12 +317,20 @@ impl Ended {
         self
     }
 
-    /// How many messages it says were surely or perhaps not delivered.
-    pub(crate) fn undelivered(&self) -> u64 {
+    /// How many messages it says were surely not delivered, and how many more perhaps not.
+    pub(crate) fn undelivered(&self) -> (usize, usize) {
         let mut lines = self.stderr.lines();
         let line = lines.find(|line| line.contains("not delivered"));
-        let words = line.unwrap_or_default().split(' ');
-        words.filter_map(|word| word.parse::<u64>().ok()).sum()
+        let Some(rest) = line.and_then(|line| line.strip_prefix("[ERROR] ")) else {
+            return (0, 0);
+        };
+        let mut numbers = rest.split(' ').filter_map(|word| word.parse().ok());
+        let first = numbers.next().unwrap();
+        match (numbers.next(), rest.contains("perhaps")) {
+            (Some(perhaps), _) => (first, perhaps),
+            (None, true) => (0, first),
+            (None, false) => (first, 0),
+        }
     }
 
     /// Asserts that it had nothing to complain of.
@@ -341,21 +349,6 @@ pub(crate) fn numbered(count: usize, speaker: &str) -> String {
     (1..=count)
         .map(|number| format!("{speaker} {number}\n"))
         .collect()
-}
-
-/// How many messages `ptp` says were not delivered, and how many perhaps not.
-pub(crate) fn undelivered(stderr: &str) -> (usize, usize) {
-    let line = stderr.lines().find(|line| line.contains("not delivered"));
-    let Some(rest) = line.and_then(|line| line.strip_prefix("[ERROR] ")) else {
-        return (0, 0);
-    };
-    let mut numbers = rest.split(' ').filter_map(|word| word.parse().ok());
-    let first = numbers.next().unwrap();
-    match (numbers.next(), rest.contains("perhaps")) {
-        (Some(perhaps), _) => (first, perhaps),
-        (None, true) => (0, first),
-        (None, false) => (first, 0),
-    }
 }
 
 /// How many lines `output` has of those that `numbered` gives, which it must begin with. Of a

@@ -76,6 +76,23 @@ impl Seen {
         lines
     }
 
+    /// In what colour the first letter of `text` is shown; `None` if it is as all else, or not
+    /// seen.
+    pub(crate) fn colour_of(&mut self, text: &str) -> Option<u8> {
+        let columns = self.columns;
+        let screen = self.parser.screen_mut();
+        screen.set_scrollback(0);
+        let found = screen.rows(0, columns).enumerate().find_map(|(row, line)| {
+            let before = line.split_once(text)?.0;
+            Some((row as u16, before.chars().count() as u16))
+        });
+        let (row, column) = found?;
+        match screen.cell(row, column)?.fgcolor() {
+            vt100::Color::Idx(colour) => Some(colour),
+            _ => None,
+        }
+    }
+
     /// What stands before the cursor in its row.
     pub(crate) fn before_cursor(&mut self) -> String {
         let screen = self.parser.screen_mut();

@@ -207,6 +207,11 @@ impl Terminal {
         seen.obeyed()
     }
 
+    /// In what colour `text` is shown, if it is coloured.
+    pub(crate) fn colour_of(&self, text: &str) -> Option<u8> {
+        self.seen.0.lock().unwrap().colour_of(text)
+    }
+
     /// Waits until `ptp` ends by itself, asserts its exit code, and that the terminal is as it was.
     pub(crate) fn exits(&self, code: i32) {
         match self.ended.recv_timeout(PATIENCE) {

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::ConnectError;
 use crate::protocol::{
     Control, Credit, Greeting, Inbound, Intake, Keys, Limits, Opening, PREFIX, Refusal,
-    ResumePoint, Sealer, Violation,
+    ResumePoint, Sealer, Suite, Violation,
 };
 use crate::transport::{Halves, Hangup, ReadHalf, WriteHalf};
 use crate::trust::PublicKey;
@@ -29,6 +29,7 @@ pub(crate) struct Established {
     pub(crate) peer_key: PublicKey,
     pub(crate) peer_name: String,
     pub(crate) handshake_hash: [u8; 32],
+    pub(crate) suite: Suite,
 }
 
 /// The connection with its keys, before both have greeted.
@@ -39,6 +40,7 @@ pub(super) struct Greeted {
     pub(super) intake: Intake,
     pub(super) peer: PublicKey,
     pub(super) hash: [u8; 32],
+    suite: Suite,
 }
 
 impl Greeted {
@@ -61,6 +63,7 @@ impl Greeted {
             intake: Intake::default(),
             peer: PublicKey(keys.peer),
             hash: keys.hash,
+            suite: keys.suite,
         };
         greeted.handle_read(read.len())?;
         Ok(greeted)
@@ -141,6 +144,7 @@ impl Greeted {
             session: theirs.session,
             peer_key: self.peer,
             handshake_hash: self.hash,
+            suite: self.suite,
         })
     }
 

@@ -35,6 +35,7 @@ pub(crate) mod kind {
     pub(crate) const SHARE: u8 = 0x0d;
     pub(crate) const CONFIRMATION: u8 = 0x0e;
     pub(crate) const GONE: u8 = 0x0f;
+    pub(crate) const SECRET: u8 = 0x10;
     pub(crate) const FIRST_IGNORABLE: u8 = 0x80;
     pub(crate) const TIME: u8 = 0x81;
 }
@@ -85,7 +86,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
 
 fn longest_body(kind: u8) -> Result<usize, Violation> {
     match kind {
-        kind::TEXT | kind::BINARY | kind::PART => Ok(MAX_PART),
+        kind::TEXT | kind::BINARY | kind::SECRET | kind::PART => Ok(MAX_PART),
         kind::ACK..=kind::GONE => Ok(MAX_CONTROL),
         kind::FIRST_IGNORABLE.. => Ok(MAX_PART),
         unknown => Err(Violation::UnknownFrame(unknown)),

@@ -44,6 +44,7 @@ pub(crate) struct Keys {
     pub(crate) peer: [u8; KEY],
     /// The handshake hash: what a channel binding binds to.
     pub(crate) hash: [u8; 32],
+    pub(crate) suite: Suite,
 }
 
 /// The dialler before the listener's hello line.
@@ -233,6 +234,7 @@ pub(super) fn keys(
         opener,
         peer,
         hash,
+        suite,
     })
 }
 

@@ -213,12 +213,9 @@ impl Inbound {
             _ if !self.greeting.is_empty() && frame.kind < kind::FIRST_IGNORABLE => {
                 self.handle_greeting(frame.kind, body, intake)
             }
-            kind::TEXT | kind::BINARY | kind::PART if self.bye => {
-                Err(Violation::UnexpectedFrame(frame.kind))
+            other if MessageKind::of(other).is_some() || other == kind::PART => {
+                self.handle_piece(other, body)
             }
-            kind::TEXT => self.handle_last(MessageKind::Text, body),
-            kind::BINARY => self.handle_last(MessageKind::Binary, body),
-            kind::PART => self.handle_part(body),
             kind::TIME => {
                 self.sent_ms = frame::take_time(self.buffer.bytes(body))?;
                 self.begin_run(None);
@@ -265,6 +262,17 @@ impl Inbound {
         }
         self.greeting = later;
         Ok(())
+    }
+
+    /// A piece of a message, or its end.
+    fn handle_piece(&mut self, kind: u8, body: std::ops::Range<usize>) -> Result<(), Violation> {
+        if self.bye {
+            return Err(Violation::UnexpectedFrame(kind));
+        }
+        match MessageKind::of(kind) {
+            Some(kind) => self.handle_last(kind, body),
+            None => self.handle_part(body),
+        }
     }
 
     /// The end of a message in parts: whole ones were entered before.
@@ -385,7 +393,7 @@ fn check_size(length: usize, limit: u64) -> Result<(), Violation> {
 }
 
 fn check_text(kind: MessageKind, body: &[u8]) -> Result<(), Violation> {
-    if kind == MessageKind::Text && str::from_utf8(body).is_err() {
+    if kind.is_text() && str::from_utf8(body).is_err() {
         return Err(Violation::NotUtf8);
     }
     Ok(())

@@ -198,21 +198,13 @@ impl KeptFrames {
     }
 
     fn read_body(&mut self, frame: u8, body: &[u8]) -> Option<Kept> {
-        let kind = match frame {
-            kind::TEXT => MessageKind::Text,
-            kind::BINARY => MessageKind::Binary,
-            kind::TIME => {
-                self.sent_ms = frame::take_time(body).unwrap_or(self.sent_ms);
-                return None;
-            }
-            _ => {
-                self.assembly.extend(body);
-                return None;
-            }
-        };
+        if frame == kind::TIME {
+            self.sent_ms = frame::take_time(body).unwrap_or(self.sent_ms);
+            return None;
+        }
         self.assembly.extend(body);
         Some(Kept {
-            kind,
+            kind: MessageKind::of(frame)?,
             sent_ms: self.sent_ms,
             body: std::mem::take(&mut self.assembly),
         })

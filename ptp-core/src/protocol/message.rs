@@ -28,13 +28,17 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// Whether a message was sent as text or as bytes.
+/// What a message was sent as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MessageKind {
     /// UTF-8, which the receiving side has checked.
     Text,
     /// Any bytes.
     Binary,
+    /// Text that the receiver is asked to show only to who wants to see it, and to keep nowhere
+    /// ([`Secret`](crate::Secret)).
+    Secret,
 }
 
 impl MessageKind {
@@ -43,6 +47,7 @@ impl MessageKind {
         match frame {
             kind::TEXT => Some(Self::Text),
             kind::BINARY => Some(Self::Binary),
+            kind::SECRET => Some(Self::Secret),
             _ => None,
         }
     }
@@ -51,7 +56,13 @@ impl MessageKind {
         match self {
             Self::Text => kind::TEXT,
             Self::Binary => kind::BINARY,
+            Self::Secret => kind::SECRET,
         }
+    }
+
+    /// Whether it is UTF-8.
+    pub(crate) fn is_text(self) -> bool {
+        self != Self::Binary
     }
 }
 
@@ -84,13 +95,12 @@ impl Message {
             .unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// Whether it was sent as text or as bytes.
+    /// What it was sent as.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
-        match self.frame() {
-            [kind::TEXT, ..] => MessageKind::Text,
-            _ => MessageKind::Binary,
-        }
+        let kind = self.frame().first().copied();
+        kind.and_then(MessageKind::of)
+            .unwrap_or(MessageKind::Binary)
     }
 
     /// The content.
@@ -108,13 +118,11 @@ impl Message {
         frame.get(header..header + length).unwrap_or_default()
     }
 
-    /// The content of a text message; `None` for a binary one.
+    /// The content of a text message, secret or not; `None` for a binary one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        match self.kind() {
-            MessageKind::Text => str::from_utf8(self.as_bytes()).ok(),
-            MessageKind::Binary => None,
-        }
+        let content = self.kind().is_text().then(|| self.as_bytes())?;
+        str::from_utf8(content).ok()
     }
 
     /// The content without a copy; it keeps the message's block.
@@ -154,7 +162,7 @@ impl AsRef<[u8]> for Message {
 
 impl PartialEq<str> for Message {
     fn eq(&self, other: &str) -> bool {
-        self.kind() == MessageKind::Text && self.as_bytes() == other.as_bytes()
+        self.kind().is_text() && self.as_bytes() == other.as_bytes()
     }
 }
 

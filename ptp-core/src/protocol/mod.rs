@@ -46,5 +46,5 @@ pub(crate) use inbound::{Inbound, Intake};
 pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
 pub(crate) use payload::Copied;
-pub use payload::Payload;
+pub use payload::{Payload, Secret};
 pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer, TAG};

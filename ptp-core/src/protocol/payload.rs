@@ -1,11 +1,13 @@
 //! What can be sent as a message.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::message::{Message, MessageKind};
 
 /// What can be sent: `&str` and `String` go as text, `&[u8]`, `Vec<u8>` and [`Bytes`] as binary,
-/// a [`Message`] as what it was. Owned values of 16 KiB and more are not copied.
+/// a [`Secret`] as text that is shown only to who wants to see it, a [`Message`] as what it was. Owned values of 16 KiB and more are not copied.
 ///
 /// Sealed: what a message may be is the wire format's to say.
 pub trait Payload: sealed::Sealed {
@@ -74,6 +76,32 @@ payload!(Binary: borrowed [const N: usize] &[u8; N]);
 payload!(Binary: borrowed [] &Vec<u8>);
 payload!(Binary: owned Vec<u8>);
 payload!(Binary: owned Bytes);
+
+/// Text that the receiver is asked to show only to who wants to see it, and to keep nowhere. It
+/// travels as any other message; nothing forces a receiver to do as it is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+/// Does not print the content.
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<Secret> for Bytes {
+    fn from(secret: Secret) -> Self {
+        secret.0.into()
+    }
+}
+
+payload!(Secret: owned Secret);
 
 impl sealed::Sealed for Message {}
 impl Payload for Message {

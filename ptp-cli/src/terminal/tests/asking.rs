@@ -40,6 +40,44 @@ fn an_answer_is_completed_edited_shown_and_in_no_history() {
 }
 
 #[test]
+fn a_hidden_answer_is_not_shown_and_in_no_history() {
+    let (terminal, emulator) = with_prompt(80, 24);
+    terminal.ask_hidden("Secret: ");
+    feed(&terminal, keys("treasure"));
+    print(&terminal, "message");
+    assert_eq!(emulator.lines(), ["message", "Secret:"]);
+    let entered = feed(&terminal, keys("⏎"));
+    assert_eq!(entered, [Entry::Secret("treasure".to_owned())]);
+    assert_eq!(emulator.lines(), ["message", "You:"]);
+    feed(&terminal, vec![key(KeyCode::Up)]);
+    assert_eq!(emulator.lines(), ["message", "You:"]);
+}
+
+#[test]
+fn a_hidden_question_is_called_off_and_what_was_typed_before_is_there_again() {
+    for off in [key(KeyCode::Esc), control('c'), control('d')] {
+        let (terminal, emulator) = with_prompt(80, 24);
+        feed(&terminal, keys("half"));
+        terminal.ask_hidden("Secret: ");
+        assert_eq!(emulator.lines(), ["Secret:"]);
+        assert_eq!(feed(&terminal, vec![off]), [Entry::Secret(String::new())]);
+        assert_eq!(emulator.lines(), ["You: half"]);
+    }
+}
+
+#[test]
+fn what_was_hidden_does_not_show_in_the_next_question() {
+    let (terminal, emulator) = with_prompt(80, 24);
+    feed(&terminal, keys("half"));
+    terminal.ask_hidden("Secret: ");
+    feed(&terminal, keys("treasure"));
+    terminal.ask("Code: ", complete);
+    assert_eq!(emulator.lines(), ["Code:"]);
+    assert_eq!(feed(&terminal, keys("x⏎")), [answer("x")]);
+    assert_eq!(emulator.lines(), ["Code: x", "You: half"]);
+}
+
+#[test]
 fn what_was_typed_before_the_question_is_no_answer_and_what_came_after_an_answer_may_be_the_next() {
     let (terminal, emulator) = without_prompt(80, 24);
     assert_eq!(feed(&terminal, keys("hello⏎")), []);

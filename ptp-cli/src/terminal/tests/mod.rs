@@ -170,6 +170,7 @@ fn without_prompt(columns: usize, rows: usize) -> (Terminal, Emulator) {
         Box::new(emulator.clone()),
         Box::new(emulator.clone()),
         "You: ",
+        Vec::new(),
     );
     let terminal = Terminal::new(screen);
     terminal.lock().enter().unwrap();

@@ -43,9 +43,10 @@ fn a_pasted_block_is_one_entry() {
         vec![Event::Paste("one\r\ntwo\rthree\n".to_owned())],
     );
     print(&terminal, "message");
+    let hint = "[3 lines: Enter sends, Esc edits]";
     assert_eq!(
         emulator.lines(),
-        ["message", "You: one", "     two", "     three"]
+        ["message", "You: one", "     two", "     three", "", hint]
     );
     assert_eq!(emulator.cursor(), (5, 4));
     assert_eq!(feed(&terminal, keys("⏎")), [line("one\ntwo\nthree")]);
@@ -53,6 +54,61 @@ fn a_pasted_block_is_one_entry() {
         emulator.lines(),
         ["message", "You: one", "     two", "     three", "You:"]
     );
+}
+
+#[test]
+fn a_pasted_block_is_edited_after_escape_or_any_other_key() {
+    for (first, expected) in [
+        (key(KeyCode::Esc), "one\ntwo!"),
+        (key(KeyCode::Up), "one!\ntwo"),
+    ] {
+        let (terminal, emulator) = with_prompt(80, 24);
+        feed(&terminal, vec![Event::Paste("one\ntwo".to_owned())]);
+        assert_eq!(
+            emulator.lines(),
+            ["You: one", "     two", "[2 lines: Enter sends, Esc edits]"]
+        );
+        feed(&terminal, vec![first]);
+        assert_eq!(emulator.lines(), ["You: one", "     two"]);
+        assert_eq!(feed(&terminal, keys("!⏎")), [line(expected)]);
+    }
+}
+
+#[test]
+fn a_pasted_line_is_typed_like_any_other() {
+    let (terminal, emulator) = with_prompt(80, 24);
+    feed(&terminal, vec![Event::Paste("one\n".to_owned())]);
+    feed(&terminal, keys("!"));
+    assert_eq!(emulator.lines(), ["You: one", "     !"]);
+}
+
+#[test]
+fn a_hint_stands_below_the_entry_and_is_no_line_of_the_conversation() {
+    let (terminal, emulator) = with_prompt(30, 5);
+    feed(&terminal, keys("half"));
+    terminal.hint("[the last line is not delivered yet]");
+    for number in 0..50 {
+        print(&terminal, &format!("message {number}"));
+    }
+    let lines = emulator.lines();
+    assert_eq!(lines[49], "message 49");
+    assert_eq!(lines[50], "You: half");
+    assert_eq!(lines[51..].concat(), "[the last line is not delivered yet]");
+    terminal.hint("");
+    assert_eq!(emulator.lines()[49..], ["message 49", "You: half"]);
+    assert_eq!(feed(&terminal, keys("⏎")), [line("half")]);
+}
+
+#[test]
+fn what_is_revealed_is_gone_with_the_next_key() {
+    let (terminal, emulator) = with_prompt(80, 24);
+    feed(&terminal, keys("ha"));
+    assert_eq!(feed(&terminal, vec![control('r')]), [Entry::Reveal]);
+    terminal.reveal("the treasure".to_owned());
+    print(&terminal, "message");
+    assert_eq!(emulator.lines(), ["message", "You: ha", "the treasure"]);
+    feed(&terminal, keys("lf"));
+    assert_eq!(emulator.lines(), ["message", "You: half"]);
 }
 
 #[test]
@@ -123,6 +179,8 @@ fn ctrl_d_deletes_and_leaves_when_the_line_is_empty() {
 #[test]
 fn an_entry_from_the_history_is_entered_again() {
     let (terminal, _) = with_prompt(80, 24);
-    let entries = feed(&terminal, keys("one⏎two⏎↑↑⏎"));
-    assert_eq!(entries, [line("one"), line("two"), line("one")]);
+    for entry in ["one", "two"] {
+        terminal.remember(entry);
+    }
+    assert_eq!(feed(&terminal, keys("↑↑⏎")), [line("one")]);
 }

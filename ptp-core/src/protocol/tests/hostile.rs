@@ -2,7 +2,7 @@
 
 use super::pair::{Ana, BUDGET, Ben, Pair, Scenario};
 use crate::protocol::frame::{self, Credit, kind};
-use crate::protocol::{Control, Intake, Refusal, Violation, varint};
+use crate::protocol::{Control, Intake, MessageKind, Refusal, Violation, varint};
 
 use super::shake::opening;
 
@@ -72,7 +72,7 @@ fn a_frame_may_claim_any_length_and_nothing_is_kept_for_it() {
                 assert!(pair[Ben].inbound.space().len() <= room);
                 assert_eq!(
                     pair[Ben].channel.len(),
-                    usize::from(claim == 0 && (kind == kind::TEXT || kind == kind::BINARY))
+                    usize::from(claim == 0 && MessageKind::of(kind).is_some())
                 );
             }
         }
@@ -352,7 +352,7 @@ fn the_greeting_comes_once_and_first() {
 
 #[test]
 fn unknown_frames_are_skipped_if_they_are_ignorable_and_else_end_the_connection() {
-    for unknown in [0x00].into_iter().chain(0x10..0x80) {
+    for unknown in [0x00].into_iter().chain(0x11..0x80) {
         let heard = violation(&[&frame(unknown, b"?")]);
         assert_eq!(heard, Some(Violation::UnknownFrame(unknown)));
     }
@@ -377,6 +377,7 @@ fn text_is_utf8_also_where_a_part_ends_inside_a_letter() {
     ];
     for text in wrong {
         assert_eq!(violation(&[&frame(kind::TEXT, text)]), not_utf8);
+        assert_eq!(violation(&[&frame(kind::SECRET, text)]), not_utf8);
         assert_eq!(violation(&[&frame(kind::BINARY, text)]), None);
         let parts = [frame(kind::PART, text), frame(kind::TEXT, b"x")].concat();
         assert_eq!(violation(&[&parts]), not_utf8);

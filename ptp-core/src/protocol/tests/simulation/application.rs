@@ -108,6 +108,7 @@ pub(super) fn body(number: u64, size: usize) -> Vec<u8> {
 pub(super) fn kind(number: u64) -> MessageKind {
     match number % 3 {
         0 => MessageKind::Text,
+        1 => MessageKind::Secret,
         _ => MessageKind::Binary,
     }
 }

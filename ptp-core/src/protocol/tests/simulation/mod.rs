@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::pair::{Ana, Ben, Pair, Scenario, Who};
 use super::random::Random;
-use crate::protocol::{Message, MessageKind, Suite};
+use crate::protocol::{Message, MessageKind, Secret, Suite};
 use application::{Application, body, is_message, kind};
 use line::{Line, Link};
 
@@ -213,6 +213,10 @@ impl World {
             let body = body(number, size);
             let accepted = match kind(number) {
                 MessageKind::Text => self.pair.send(who, String::from_utf8(body).unwrap()),
+                MessageKind::Secret => {
+                    let secret = Secret(String::from_utf8(body).unwrap());
+                    self.pair.send(who, secret)
+                }
                 MessageKind::Binary => self.pair.send(who, body),
             };
             assert_eq!(accepted, number);
