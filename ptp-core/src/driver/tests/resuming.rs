@@ -88,10 +88,24 @@ impl Scene {
     }
 
     fn assert_resumed(&self, times: u64) {
-        while self.ben.stats().resumes < times {
+        let deadline = soon();
+        while self.ben.stats().resumes < times && Instant::now() < deadline {
             std::thread::yield_now();
         }
         assert_eq!(self.ben.stats().resumes, times);
+    }
+
+    /// What the application is told next, a letter for each: interrupted, resumed, delivered, ended.
+    fn told(&self, count: usize) -> String {
+        let letter = |event| match event {
+            Event::Interrupted(_) => 'i',
+            Event::Resumed(_) => 'r',
+            Event::Delivered { .. } => 'd',
+            Event::Disconnected(_) => 'e',
+            Event::Received(_) => 'm',
+        };
+        let next = || self.ben.events().recv_deadline(soon()).unwrap();
+        (0..count).map(|_| letter(next())).collect()
     }
 }
 
@@ -136,6 +150,40 @@ fn a_stranger_with_the_right_session_or_a_peer_with_a_wrong_one_is_refused() {
     assert!(scene.ben.events().is_empty());
     scene.come_back(&scene.resuming(1)).unwrap();
     scene.assert_resumed(1);
+}
+
+#[test]
+fn a_session_goes_on_with_nobody_but_its_peer() {
+    let scene = Scene::new();
+    let mut resuming = scene.resuming(1);
+    resuming.peer = Identity::generate().unwrap().public_key();
+    let refused = scene.come_back(&resuming).err();
+    assert!(
+        matches!(refused, Some(ConnectError::ChangedKey { .. })),
+        "{refused:?}"
+    );
+    // Whoever answered has not heard who called.
+    assert!(scene.ben.events().is_empty());
+}
+
+#[test]
+fn a_stream_that_ends_without_a_goodbye_is_gone_on_with() {
+    let scene = Scene::new();
+    scene.first.hangup.hang_up();
+    assert_eq!(scene.told(1), "i");
+    let _present = scene.come_back(&scene.resuming(1)).unwrap();
+    assert_eq!(scene.told(1), "r");
+}
+
+#[test]
+fn what_the_peer_has_not_acknowledged_is_never_told_to_be_delivered() {
+    let scene = Scene::new();
+    scene.ben.sender().send("x").unwrap();
+    for generation in 1..=2 {
+        let _present = scene.come_back(&scene.resuming(generation)).unwrap();
+        assert_eq!(scene.told(2), "ir");
+    }
+    scene.ben.abort();
 }
 
 #[test]

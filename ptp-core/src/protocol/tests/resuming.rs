@@ -259,6 +259,28 @@ fn used_up_credit_stays_used_up_over_a_loss() {
 }
 
 #[test]
+fn of_credit_in_bytes_a_resume_gives_nothing_back() {
+    // Ana keeps far more than Ben takes.
+    let mut pair = scenario().window(Ben, 100, 1_000).open();
+    pair.send(Ana, vec![0; 600]);
+    pair.send(Ana, vec![0; 600]);
+    for arrives in [false, true] {
+        assert!(!pair[Ana].connection.has_room());
+        speak_all(&mut pair, Ana);
+        if arrives {
+            pair.carry_what_is_written(Ana);
+        }
+        pair.cut();
+        pair.resume();
+    }
+    assert!(!pair[Ana].connection.has_room());
+    pair.settle();
+    assert_eq!(pair.take_all(Ben).len(), 2);
+    pair.advance(SECOND);
+    assert!(pair[Ana].connection.has_room());
+}
+
+#[test]
 fn credit_that_was_lost_on_its_way_is_said_in_the_opening() {
     let mut pair = scenario().windows(1, 1_000).open();
     pair.send(Ana, "x");
