@@ -1,6 +1,6 @@
 //! `ptp` on two computers whose network fails.
 //!
-//! Ignored, because they need root: docs/contributing.md says how to run them.
+//! Ignored, because they need root: docs/testing.md says how to run them.
 
 #![cfg(target_os = "linux")]
 #![allow(

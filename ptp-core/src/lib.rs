@@ -46,6 +46,7 @@ mod event;
 pub mod fuzzing;
 mod listener;
 mod peer;
+mod planted;
 mod protocol;
 mod sender;
 mod session;

@@ -12,7 +12,7 @@ use std::fs;
 use source::{Source, code, functions, paths, root, sources, without_tests};
 
 /// Which modules of the library a module may name. Where names are given, only those of it.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     (
         "lib",
         &[
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "event",
             "listener",
             "peer",
+            "planted",
             "protocol",
             "sender",
             "session",
@@ -48,7 +49,15 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("sender", &["driver", "error", "protocol"]),
     (
         "driver",
-        &["protocol", "transport", "config", "error", "event", "trust"],
+        &[
+            "protocol",
+            "transport",
+            "config",
+            "error",
+            "event",
+            "trust",
+            "planted",
+        ],
     ),
     (
         "listener",
@@ -58,6 +67,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "config",
             "error",
             "peer",
+            "planted",
             "protocol",
             "transport",
             "trust",
@@ -65,7 +75,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     ("peer", &["trust"]),
     ("connect", &["error", "transport"]),
-    ("protocol", &[]),
+    ("protocol", &["planted"]),
+    ("planted", &[]),
     ("transport", &[]),
     ("config", &["trust"]),
     ("event", &["protocol"]),

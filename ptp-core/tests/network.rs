@@ -1,6 +1,6 @@
 //! A session outlives the failures of a real network: nothing is lost, doubled or out of order.
 //!
-//! Ignored, because they need root: docs/contributing.md says how to run them.
+//! Ignored, because they need root: docs/testing.md says how to run them.
 
 #![cfg(target_os = "linux")]
 #![expect(

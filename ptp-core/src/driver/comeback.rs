@@ -9,6 +9,7 @@ use super::greeted::Established;
 use super::resuming::{self, Resuming};
 use crate::config::Config;
 use crate::error::ConnectError;
+use crate::planted::{Bug, planted};
 use crate::protocol::Inbound;
 use crate::transport::{Halves, Hangup};
 use crate::trust::{Identity, PublicKey};
@@ -164,7 +165,9 @@ impl Shared {
             .successor
             .as_ref()
             .map_or(state.generation, |caller| caller.generation());
-        if !state.is_wanted() || caller.generation() <= newest {
+        let is_newer = caller.generation() > newest || planted(Bug::GenerationIgnored);
+        let is_taken = planted(Bug::NoTakeOver) && !state.down;
+        if !state.is_wanted() || !is_newer || is_taken {
             return Err(caller);
         }
         let outdated = state.successor.replace(caller);

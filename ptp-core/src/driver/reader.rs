@@ -11,6 +11,7 @@ use super::feed::Feed;
 use super::greeted::Established;
 use super::out::Out;
 use super::writer;
+use crate::planted::{Bug, planted};
 use crate::protocol::{Inbound, Intake, Message, Violation};
 use crate::transport::ReadHalf;
 
@@ -180,7 +181,7 @@ impl Reader {
         loop {
             let deadline = self.handle_deadlines()?;
             match self.read_soon(deadline) {
-                Ok(0) if self.is_finished() => {
+                Ok(0) if self.is_finished() || planted(Bug::EndIsGoodbye) => {
                     return Err(Ending::Finished {
                         heard_end: Some(true),
                     });
@@ -253,9 +254,14 @@ impl Reader {
         if state.connection.farewell().bye_received {
             deadline = deadline.min(now + CLOSING_TICK);
         }
-        let (_, acked) = state.connection.sent_and_acked();
+        let (sent, acked) = state.connection.sent_and_acked();
+        let told = if planted(Bug::DeliveredEarly) {
+            sent
+        } else {
+            acked
+        };
         self.shared.wake_writer(state);
-        let again = self.feed.put_due(acked).map(|pause| now + pause);
+        let again = self.feed.put_due(told).map(|pause| now + pause);
         Ok(again.map_or(deadline, |again| deadline.min(again)))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::driver;
+use crate::planted::{Bug, planted};
 use crate::session::Session;
 use crate::trust::PublicKey;
 
@@ -59,12 +60,13 @@ impl Members {
     /// The session with this number, if it is held with this peer.
     pub(super) fn find(&self, key: PublicKey, session: [u8; 16]) -> Option<Arc<driver::Shared>> {
         let places = self.lock();
-        let mut members = places
+        let members = places
             .taken
             .iter()
             .filter_map(|(_, member)| member.as_ref());
         members
-            .find(|member| member.key == key && member.session == session)?
+            .filter(|member| member.key == key || planted(Bug::CallerUnchecked))
+            .find(|member| member.session == session)?
             .shared
             .upgrade()
     }

@@ -16,6 +16,7 @@ use crate::driver::desk::SharedDesk;
 use crate::driver::establish::{self, Caller};
 use crate::error::{ConnectError, Stage};
 use crate::peer::Peer;
+use crate::planted::{Bug, planted};
 use crate::protocol::{Pairing, Refusal};
 use crate::session::Session;
 use crate::transport::{Transport, tcp};
@@ -155,7 +156,7 @@ impl<'a> Reception<'a> {
         let dead = of_peer.into_iter().find(|(_, session)| {
             session.is_down() || !session.is_alive(self.deadline.min(Instant::now() + PROBE))
         });
-        let Some((place, session)) = dead else {
+        let Some((place, session)) = dead.filter(|_| !planted(Bug::NotReplaced)) else {
             return false;
         };
         session.replace();

@@ -1,6 +1,7 @@
 //! How a session ends: goodbyes, faults, and a side that leaves without waiting for the other.
 
 use super::error::Violation;
+use crate::planted::{Bug, planted};
 
 /// Which side wanted to end the session first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,8 @@ impl Farewell {
     /// The connection is lost: what was said on it of the end is said again on the next.
     pub(super) fn handle_lost(&mut self) {
         self.fault = None;
-        (self.bye_sent, self.bye_received) = (false, false);
+        self.bye_sent &= planted(Bug::ByeNotRepeated);
+        self.bye_received = false;
     }
 
     pub(super) fn close(&mut self) {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::timer::{Timer, Timers};
+use crate::planted::{Bug, planted};
 
 /// The shortest timeout that is agreed to: below it every hiccup would look like a death.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
@@ -77,7 +78,9 @@ impl Liveness {
         if !timers.expired(Timer::Ping, now) {
             return false;
         }
-        if self.asked == PINGS {
+        let in_vain = self.asked == PINGS && !planted(Bug::NeverDead);
+        let silent = || now - self.last_received >= self.timeout;
+        if in_vain || (planted(Bug::DeadAfterJump) && silent()) {
             return true;
         }
         self.asked += 1;

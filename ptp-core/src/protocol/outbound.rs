@@ -11,6 +11,7 @@ use super::frame::{self, Credit, MAX_PART, ResumePoint, kind};
 use super::kept::{Chunk, KeptFrames, Point};
 use super::message::{Message, MessageId, MessageKind};
 use super::payload::Payload;
+use crate::planted::{Bug, planted};
 
 /// Payloads of this size and more are kept as they are; smaller ones are copied next to each
 /// other, which costs less than to keep track of them.
@@ -71,10 +72,16 @@ impl Outbound {
     /// than the window could never pass.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.accepted.messages - self.acked < self.limits.messages
-            && self.held < self.limits.bytes
+        (!self.is_full() || planted(Bug::EvictOldest))
             && self.accepted.messages < self.granted.messages
             && self.accepted.bytes < self.granted.bytes
+    }
+
+    /// Whether as much is kept as may be.
+    #[inline]
+    fn is_full(&self) -> bool {
+        let most = self.limits.messages + u64::from(planted(Bug::WindowOverrun));
+        self.accepted.messages - self.acked >= most || self.held >= self.limits.bytes
     }
 
     /// Whether the next message begins a chunk and should bear the time.
@@ -86,6 +93,9 @@ impl Outbound {
     #[inline]
     pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
         let (kind, length) = (payload.kind(), payload.as_bytes().len());
+        if planted(Bug::EvictOldest) && self.is_full() {
+            let _ = self.handle_ack(self.acked + 1, self.granted);
+        }
         if let Some(now) = unix_ms {
             self.begin_chunk(if length < COPY_BELOW { length } else { 0 }, now);
         }
@@ -228,15 +238,34 @@ impl Outbound {
         let pulled = self.chunks.range(..self.pulled);
         let at = Some(point)
             .filter(|point| (self.acked..=self.sent()).contains(&point.received))
-            .and_then(|point| Point::find(pulled, self.before, point))
+            .and_then(|point| Point::find(pulled, self.before, self.misread(point)))
             .ok_or(Violation::ResumePoint {
                 message: point.received.saturating_add(1),
                 partial: point.partial,
             })?;
         self.granted = granted;
         self.pulled = self.cut_at(&at, point);
-        self.repeat_time(point.received);
+        if planted(Bug::CreditAnew) {
+            self.accepted.bytes = 0;
+        }
+        if !planted(Bug::TimeNotRepeated) {
+            self.repeat_time(point.received);
+        }
         Ok(self.accepted.messages - point.received)
+    }
+
+    /// What the peer said, unless a bug is planted.
+    fn misread(&self, mut point: ResumePoint) -> ResumePoint {
+        if planted(Bug::ResumeTooFar) && point.received < self.sent() {
+            (point.received, point.partial) = (point.received + 1, 0);
+        }
+        if planted(Bug::ResumeTooEarly) && point.received > self.acked {
+            (point.received, point.partial) = (point.received - 1, 0);
+        }
+        if planted(Bug::PartialIgnored) {
+            point.partial = 0;
+        }
+        point
     }
 
     /// Sees to it that a chunk begins at a frame; returns its place.
@@ -316,7 +345,8 @@ impl Outbound {
         for (place, chunk) in std::mem::take(&mut self.chunks).iter().enumerate() {
             let messages = frames.read(chunk);
             let first = chunk.ends + 1 - messages.len() as u64;
-            let list = if place < self.pulled {
+            let sent = place < self.pulled || planted(Bug::UnsentAsUnconfirmed);
+            let list = if sent && !planted(Bug::UnconfirmedAsUnsent) {
                 &mut unconfirmed
             } else {
                 &mut unsent

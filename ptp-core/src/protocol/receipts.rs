@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::error::Violation;
 use super::frame::Credit;
+use crate::planted::{Bug, planted};
 
 /// The receiving side's account: what was handed to the application, what it took, and what the
 /// peer was told of it.
@@ -40,6 +41,7 @@ impl Receipts {
         let began =
             received.bytes > self.received.bytes || received.messages > self.received.messages;
         if began
+            && !planted(Bug::CreditUnchecked)
             && (last_began.messages >= self.granted.messages
                 || last_began.bytes >= self.granted.bytes)
         {
@@ -67,6 +69,7 @@ impl Receipts {
     /// The application has taken all but `waiting` of the messages. Returns whether it took any
     /// since the last call.
     pub(crate) fn handle_waiting(&mut self, waiting: u64) -> bool {
+        let waiting = if planted(Bug::AckEarly) { 0 } else { waiting };
         let taken = self.received.messages - waiting;
         if taken == self.taken.messages {
             return false;

@@ -166,5 +166,5 @@ fn run(program: &str, args: &[&str]) {
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
-    panic!("this test needs root, `ip` and `iptables`, see docs/contributing.md: `{line}`: {cause}")
+    panic!("this test needs root, `ip` and `iptables`, see docs/testing.md: `{line}`: {cause}")
 }
