@@ -70,7 +70,7 @@ fn with_no_time_to_resume_a_loss_is_final_on_either_side() {
         }
         if ben.is_zero() {
             // She calls, and hears that he does not wait.
-            assert_eq!(timed(|| end(&network.ana)).0.reason, Reason::Reset);
+            assert_eq!(timed(|| end(&network.ana)).0.reason, Reason::Forgotten);
         }
     }
 }
