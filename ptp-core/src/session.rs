@@ -284,7 +284,8 @@ impl Session {
     }
 
     /// Ends the session without waiting for the peer: [`Event::Disconnected`] comes at once, and
-    /// says what is not known to be delivered.
+    /// says what is not known to be delivered. The peer is told if that takes no longer than 200 ms;
+    /// else it waits for this side to come back, for [`Config::resume`].
     pub fn abort(&self) {
         self.shared.give_up();
     }

@@ -278,32 +278,6 @@ impl Shared {
         self.lock().connection.rest();
     }
 
-    /// Says goodbye behind all that was accepted.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.connection.close();
-        self.progress.notify_all();
-        self.wake_writer(state);
-    }
-
-    /// As `close`, and the application takes nothing more.
-    pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
-        self.close();
-    }
-
-    /// Ends the session without waiting for the peer any longer. It is told, if that can be written
-    /// without waiting: then it does not wait for this side to come back.
-    pub(crate) fn give_up(&self) {
-        let mut state = self.lock();
-        state.given_up = true;
-        state.connection.leave();
-        drop(state);
-        self.write_directly();
-        self.hang_up();
-        self.arrival.notify_all();
-    }
-
     fn hang_up(&self) {
         let hangup = self.hangup();
         let present = hangup.clone();
