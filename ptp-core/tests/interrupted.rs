@@ -316,7 +316,6 @@ fn a_loss_behind_finish_is_resumed_and_both_sides_end_well() {
             interrupted(session);
             resumed(session);
         }
-        other.sender().send("refused").unwrap_err();
         let (got, told) = take_all(other);
         assert!(got == ["the last word"]);
         assert_eq!(told, Reason::ClosedByPeer);
