@@ -82,7 +82,9 @@ fn kill(victim: Victim) {
         survivor.stderr
     );
     assert!(unsent <= missing, "{case}");
-    assert!(missing <= unsent + perhaps, "{case}");
+    // Then what was said is not what was accepted.
+    let left = survivor.stderr.contains("before all of the input was sent");
+    assert!(left || missing <= unsent + perhaps, "{case}");
 }
 
 fn kill_many(victim: Victim) {
