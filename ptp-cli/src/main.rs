@@ -4,6 +4,7 @@ mod args;
 mod chat;
 mod escape;
 mod exit;
+mod generate;
 mod input;
 mod log_door;
 mod open;
@@ -20,10 +21,11 @@ fn main() {
     exit::exit(match args::Cli::parse().command {
         Command::Id => peers::id(),
         Command::Peers { action } => peers::run(action.as_ref()),
+        Command::Generate(what) => generate::run(&what),
         Command::Talk(talk) => {
             log_door::start(talk.options().verbose);
-            if terminal::Terminal::usable() {
-                chat::run(talk)
+            if talk.is_typed() && terminal::Terminal::usable() {
+                chat::run(*talk)
             } else {
                 pipe::run(&talk)
             }
