@@ -288,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        for (text, seconds) in [("90", 90), ("5m", 300), ("1h 30m", 5400), ("0", 0)] {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "-1",
+            "soon",
+            "5 parsecs",
+            "2years",
+            "99999999999999999999h",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn seconds_are_what_they_say() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for text in ["", "-1", "x", "NaN", "1e99"] {

@@ -20,7 +20,7 @@ pub(crate) fn run(what: &Generate) -> Exit {
         }
         Generate::Man { folder: None } => {
             let mut page = Vec::new();
-            match clap_mangen::Man::new(command).render(&mut page) {
+            match clap_mangen::Man::new(without_help(command)).render(&mut page) {
                 Ok(()) => print(&page),
                 Err(error) => fail(&render::unwritable("the man page", &error)),
             }
@@ -34,11 +34,16 @@ pub(crate) fn run(what: &Generate) -> Exit {
 /// Writes a page for the command and for each of its subcommands.
 fn write_pages(command: Command, folder: &Path) -> Exit {
     let written = std::fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(command.disable_help_subcommand(true), folder));
+        .and_then(|()| clap_mangen::generate_to(without_help(command), folder));
     match written {
         Ok(()) => Exit::Fine,
         Err(error) => fail(&render::unwritable(&folder.to_string_lossy(), &error)),
     }
+}
+
+/// Leaves out the command `help`, which would have a page for each of the others again.
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true)
 }
 
 fn print(text: &[u8]) -> Exit {

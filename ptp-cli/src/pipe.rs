@@ -3,9 +3,10 @@
 mod ask;
 mod json;
 mod lines;
+mod manner;
 mod on_message;
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,15 +14,16 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use ptp_core::{Code, Event, Interruption, Message, MessageId, Reason, Resumption, Session};
+use ptp_core::{Event, Reason, Session};
 
 use crate::args::Talk;
 use crate::exit::{self, Exit};
 use crate::input::{End, Outlet};
-use crate::open::{self, Person};
+use crate::open;
 use crate::{render, signals};
 
 pub(crate) use ask::Choices;
+use manner::{Ear, Manner, complain};
 
 /// How long what was accepted may take to be delivered after a signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,72 +31,10 @@ const GRACE: Duration = Duration::from_secs(5);
 const STUCK: Duration = Duration::from_secs(1);
 /// How long input that was already there may take to be noticed when the other side has left.
 const LAST_LOOK: Duration = Duration::from_millis(20);
-
 /// How often one who takes no events looks whether the conversation is over.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long one who takes events waits for them, before it waits again.
 const LONG: Duration = Duration::from_secs(86_400);
-
-/// How a conversation in a pipe is held: how it is told of, and what becomes of messages.
-///
-/// What is written may fail, which means that nobody reads it any more.
-trait Manner {
-    /// Whom the opening of a session is told to.
-    type Person: Person;
-    const PERSON: Self::Person;
-    /// What its own threads and clocks tell.
-    type News;
-
-    /// Where news comes from; it never closes.
-    fn news(&self) -> &Receiver<Self::News>;
-    /// Something is new.
-    fn heed(&mut self, news: Self::News) -> io::Result<()>;
-
-    /// A conversation begins.
-    fn begin(&mut self, session: &Arc<Session>) -> io::Result<()>;
-    /// A message came, and counts as taken.
-    fn received(&mut self, session: &Session, message: Message) -> io::Result<()>;
-    /// The other side has taken all up to a message.
-    fn delivered(&mut self, _up_to: MessageId) -> io::Result<()> {
-        Ok(())
-    }
-    fn interrupted(&mut self, interruption: &Interruption) -> io::Result<()> {
-        complain(&render::interrupted(interruption));
-        Ok(())
-    }
-    fn resumed(&mut self, resumption: &Resumption) -> io::Result<()> {
-        complain(&render::resumed(resumption));
-        Ok(())
-    }
-    /// The conversation is over.
-    fn disconnected(&mut self, end: &ptp_core::End) {
-        for line in render::disconnected(end) {
-            complain(&line);
-        }
-    }
-
-    /// Whether it takes no more events until there is news.
-    fn is_full(&self) -> bool {
-        false
-    }
-    /// It is full, and the conversation is over: called again and again until it is not.
-    fn hurry(&mut self) {}
-    /// Lets everything be read that was written; called before it waits.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    /// Something went wrong, for which the program will exit so.
-    fn complain(&mut self, text: &str, _exit: Exit) {
-        complain(text);
-    }
-    /// How to exit, where the conversation alone would exit so.
-    fn exit(&self, exit: Exit) -> Exit {
-        exit
-    }
-}
-
-/// Reads the input, on a thread of its own: sends to the outlets, and reports how it ended.
-type Ear = Box<dyn FnOnce(&Receiver<Outlet>, &mut dyn FnMut(End)) + Send>;
 
 /// What a signal finds.
 enum Present {
@@ -193,29 +133,6 @@ fn listen(ear: Option<Ear>) -> io::Result<(Sender<Outlet>, Receiver<End>)> {
         });
     })?;
     Ok((outlets, reports))
-}
-
-/// Nobody sits at a pipe: status lines go to standard error, and there is no answer.
-struct Nobody;
-
-impl Person for Nobody {
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn say(&self, line: &str) {
-        if !line.is_empty() {
-            complain(line);
-        }
-    }
-
-    fn ask(&self, _question: &str) -> Option<Code> {
-        None
-    }
-}
-
-/// One line on standard error, in one write.
-fn complain(line: &str) {
-    // Nobody is left who could be told of a closed standard error.
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// A signal came: says goodbye and delivers, within a bound.

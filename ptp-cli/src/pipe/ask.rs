@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never};
 use ptp_core::{Message, Session};
 
-use super::{GRACE, Manner, Nobody, complain};
+use super::GRACE;
+use super::manner::{Manner, Nobody, complain};
 use crate::args::Question;
 use crate::exit::Exit;
-use crate::render;
+use crate::{escape, render};
 
 /// How many answers may be none of the choices: a program at the other end must not go on for ever.
 const TRIES: u32 = 10;
@@ -112,10 +113,12 @@ impl Ask {
     }
 
     /// What to print and how to exit for an answer; `None` if it is none of the choices.
-    fn judge(&self, session: &Session, message: &Message) -> Option<(Vec<u8>, Exit)> {
+    fn judge(&self, message: &Message) -> Option<(Vec<u8>, Exit)> {
         let Some(choices) = &self.choices else {
             let shown = if io::stdout().is_terminal() {
-                render::message(&render::speaker(session.peer()), message).into_bytes()
+                escape::bytes(message.as_bytes(), 0)
+                    .into_owned()
+                    .into_bytes()
             } else {
                 message.as_bytes().to_vec()
             };
@@ -167,7 +170,7 @@ impl Manner for Ask {
             complain(&render::aside(session.peer(), &message));
             return Ok(());
         };
-        if let Some((mut answer, exit)) = self.judge(session, &message) {
+        if let Some((mut answer, exit)) = self.judge(&message) {
             self.leave(session, State::Answered(exit));
             answer.push(b'\n');
             return io::stdout().write_all(&answer).and(io::stdout().flush());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ptp_core::{Code, End, Interruption, Message, MessageId, Notice, Peer, Resumption, Session};
 
-use super::{Ear, Manner};
+use super::manner::{Ear, Manner, Nobody};
 use crate::exit::Exit;
 use crate::open::Person;
 use crate::render;
@@ -166,7 +166,7 @@ pub(super) struct Stdout;
 
 // What can't be written here shows when the next event of the conversation is to be written.
 impl Person for Stdout {
-    const PATIENCE: Duration = super::Nobody::PATIENCE;
+    const PATIENCE: Duration = Nobody::PATIENCE;
 
     /// Everything that is worth it is an event.
     fn say(&self, _line: &str) {}

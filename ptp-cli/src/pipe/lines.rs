@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, never};
 use ptp_core::{Message, Session};
 
-use super::{Ear, Manner, Nobody};
+use super::manner::{Ear, Manner, Nobody};
 use crate::{input, render};
 
 /// Every line of the input is a message.

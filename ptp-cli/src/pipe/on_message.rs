@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ptp_core::{End, Message, Session};
 
-use super::{Manner, Nobody, complain};
+use super::manner::{Manner, Nobody, complain};
 use crate::args::Options;
 use crate::{escape, render};
 use job::{Finished, Job};

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use data_encoding::BASE64;
-use ptp_core::{End, Interruption, Message, Peer, Reason, Resumption, Standing};
+use ptp_core::{End, Interruption, Message, Peer, Reason, Resumption};
 use serde::Serialize;
 
+use super::super::manner::trust;
 use super::command::Reference;
 use crate::escape;
 use crate::exit::Exit;
@@ -101,13 +102,7 @@ impl<'a> Event<'a> {
                 name: peer.name(),
                 fingerprint: peer.fingerprint().to_string(),
                 address: peer.address(),
-                trust: match peer.standing() {
-                    Standing::Own => "own",
-                    Standing::Known => "known",
-                    Standing::Paired => "paired",
-                    Standing::Listed => "listed",
-                    _ => "stranger",
-                },
+                trust: trust(peer.standing()),
             },
         }
     }

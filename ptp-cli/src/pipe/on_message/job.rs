@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ptp_core::{Message, Session};
 
+use super::super::manner::trust;
 use super::Program;
 use crate::escape;
 use crate::open::CODE_VARIABLE;
@@ -43,6 +44,7 @@ impl Job {
             // Escaped: one with a zero byte in it would keep every program from being started.
             .env("PTP_PEER_NAME", &*escape::name(peer.name()))
             .env("PTP_PEER_FINGERPRINT", peer.fingerprint().to_string())
+            .env("PTP_PEER_TRUST", trust(peer.standing()))
             .env("PTP_MESSAGE_ID", message.id().to_string())
             .env_remove(CODE_VARIABLE)
             .stdin(Stdio::piped())
