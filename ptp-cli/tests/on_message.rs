@@ -93,7 +93,8 @@ fn the_program_learns_who_says_which_message() {
 fn answers_keep_the_order_of_the_messages_though_programs_run_at_once() {
     // The first ends when the second has: they must run at the same time.
     let (_folder, fifo) = fifo();
-    let script = format!("case $PTP_MESSAGE_ID in 1) cat < {fifo};; *) echo > {fifo}; esac; cat");
+    let script =
+        format!("case $PTP_MESSAGE_ID in 1) cat < '{fifo}';; *) echo > '{fifo}'; esac; cat");
     let (server, port) = answering(&["--jobs", "2"], &shell(&script));
     let mut caller = caller(&port, &[]);
     caller.write("one\ntwo\n");

@@ -137,9 +137,10 @@ impl Manner for Json {
     }
 
     fn disconnected(&mut self, end: &End) {
-        // What was not delivered are the last ones; the first are told of, however it ended.
-        let undelivered = (end.unsent.len() + end.unconfirmed.len()) as u64;
-        self.delivered = self.accepted.saturating_sub(undelivered);
+        // All before the first that was not: the last of them may not have been told of yet.
+        let undelivered = end.unconfirmed.iter().chain(&end.unsent);
+        let first = undelivered.map(|message| message.id().get()).min();
+        self.delivered = first.map_or(u64::MAX, |first| first.saturating_sub(1));
         // Nobody is left who could be told.
         let _ = self.tell_delivered();
         let _ = write(&Event::disconnected(end));
