@@ -262,6 +262,13 @@ impl Session {
         self.shared.lock().connection.max_message()
     }
 
+    /// Whether the session has ended; what it had to tell may still wait in
+    /// [`events`](Self::events).
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().ended
+    }
+
     /// How the session does.
     #[must_use]
     pub fn stats(&self) -> Stats {
