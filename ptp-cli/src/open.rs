@@ -82,6 +82,8 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
     config.handshake_timeout = options.timeout;
     config.resume = options.resume.unwrap_or(P::PATIENCE);
     config.max_sessions = 1;
+    // What a killed program had not shown yet comes back to its sender.
+    config.confirm = true;
     config.code = code(options)?;
     if options.open {
         config.trust = Trust::Known {
@@ -102,13 +104,13 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
 }
 
 impl Door {
-    /// The next conversation: waits for somebody, or goes to somebody.
+    /// The next conversation: waits for somebody, or goes to somebody. `connected` is left to the
+    /// caller: when it is heard, a signal must find the conversation.
     pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Session>, Failure> {
         let session = match self {
             Self::Listener(listener) => wait(listener, person),
             Self::Place { place, config } => go(place, config, person),
         }?;
-        person.connected(session.peer());
         Ok(Arc::new(session))
     }
 }

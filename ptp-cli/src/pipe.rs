@@ -14,12 +14,12 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use ptp_core::{Event, Reason, Session};
+use ptp_core::{Event, MessageId, Reason, Session};
 
 use crate::args::Talk;
 use crate::exit::{self, Exit};
 use crate::input::{End, Outlet};
-use crate::open;
+use crate::open::{self, Person};
 use crate::{render, signals};
 
 pub(crate) use ask::Choices;
@@ -29,6 +29,9 @@ use manner::{Ear, Manner, complain};
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the main thread may then take to notice.
 const STUCK: Duration = Duration::from_secs(1);
+/// What is written and not flushed at the most: far less than the other side may send unconfirmed.
+const FLUSH_MESSAGES: usize = 4_096;
+const FLUSH_BYTES: usize = 1 << 20;
 /// How long input that was already there may take to be noticed when the other side has left.
 const LAST_LOOK: Duration = Duration::from_millis(20);
 /// How often one who takes no events looks whether the conversation is over.
@@ -94,6 +97,8 @@ fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
         leaves_at_eof: talk.leaves_at_eof(),
         leaving: false,
         trouble: None,
+        open: (0, 0),
+        last: None,
     };
     let mut lost = None;
     let exit = loop {
@@ -105,6 +110,7 @@ fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
             }
         };
         *present() = Present::Talking(Arc::downgrade(&session));
+        M::PERSON.connected(session.peer());
         match pipe.converse(session) {
             ControlFlow::Break(Exit::Fine) => break lost.unwrap_or(Exit::Fine),
             ControlFlow::Break(exit) => break exit,
@@ -169,11 +175,15 @@ struct Pipe<M> {
     /// All was said that is to be said.
     leaving: bool,
     trouble: Option<Exit>,
+    /// Messages that are not confirmed yet, and their bytes; the last of them.
+    open: (usize, usize),
+    last: Option<MessageId>,
 }
 
 impl<M: Manner> Pipe<M> {
     /// Holds a conversation to its end; returns how to exit, if another is not to follow.
     fn converse(&mut self, session: Arc<Session>) -> ControlFlow<Exit> {
+        self.last = None;
         let mut written = self.manner.begin(&session);
         // Nobody takes it if the input has ended, or is not read.
         let _ = self.outlets.send(Outlet::of(&session));
@@ -181,9 +191,10 @@ impl<M: Manner> Pipe<M> {
         let nothing = never();
         loop {
             let full = self.manner.is_full();
-            // Only before it waits for more.
-            if written.is_ok() && (full || session.events().is_empty()) {
-                written = self.manner.flush();
+            // Only before it waits for more, or the other side would wait.
+            let much = self.open.0 >= FLUSH_MESSAGES || self.open.1 >= FLUSH_BYTES;
+            if written.is_ok() && (full || much || session.events().is_empty()) {
+                written = self.manner.flush().map(|()| self.confirm(&session));
             }
             if written.is_err() {
                 let exit = leave_quietly(session).or(self.trouble);
@@ -219,9 +230,22 @@ impl<M: Manner> Pipe<M> {
         }
     }
 
+    /// What came so far can be read, and will be if the program is killed.
+    fn confirm(&mut self, session: &Session) {
+        if let Some(last) = self.last.take() {
+            session.confirm(last);
+            self.open = (0, 0);
+        }
+    }
+
     fn tell(&mut self, session: &Session, event: Event) -> io::Result<()> {
         match event {
-            Event::Received(message) => self.manner.received(session, message),
+            Event::Received(message) => {
+                self.last = Some(message.id());
+                self.open.0 += 1;
+                self.open.1 += message.as_bytes().len();
+                self.manner.received(session, message)
+            }
             Event::Delivered { up_to } => self.manner.delivered(up_to),
             Event::Interrupted(interruption) => self.manner.interrupted(&interruption),
             Event::Resumed(resumption) => self.manner.resumed(&resumption),

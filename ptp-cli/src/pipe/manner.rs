@@ -29,7 +29,7 @@ pub(super) trait Manner {
 
     /// A conversation begins.
     fn begin(&mut self, session: &Arc<Session>) -> io::Result<()>;
-    /// A message came, and counts as taken.
+    /// A message came. It is confirmed after the next flush.
     fn received(&mut self, session: &Session, message: Message) -> io::Result<()>;
     /// The other side has taken all up to a message.
     fn delivered(&mut self, _up_to: MessageId) -> io::Result<()> {
