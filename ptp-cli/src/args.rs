@@ -1,9 +1,14 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::pipe::Choices;
 
 /// The port that is used where none is given.
 pub(crate) const DEFAULT_PORT: u16 = 5000;
@@ -36,7 +41,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
-    Talk(Talk),
+    Talk(Box<Talk>),
     /// Show your own fingerprint, for others to compare
     #[command(after_help = "\
 Examples:
@@ -55,6 +60,33 @@ The list is the file known_peers in the folder that PTP_HOME names (without it
     Peers {
         #[command(subcommand)]
         action: Option<Peers>,
+    },
+    #[command(flatten)]
+    Generate(Generate),
+}
+
+/// What is made of the command line itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Print what a shell needs to complete the command line
+    #[command(after_help = "\
+Examples:
+  ptp completions bash > ~/.local/share/bash-completion/completions/ptp
+  ptp completions zsh > ~/.zfunc/_ptp
+  ptp completions fish > ~/.config/fish/completions/ptp.fish")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the man page, or write all of them into a folder
+    #[command(after_help = "\
+Examples:
+  ptp man | man -l -               read it
+  ptp man ~/.local/share/man/man1  install it, with a page for each command")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
 }
 
@@ -79,6 +111,7 @@ Examples:
   ptp server 0                     any free port; it is printed
   ptp server 7000 --bind 10.0.0.5  one address only
   ptp server < answers.txt > questions.txt
+  ptp server --on-message ./answer.sh --brief
 
 Who is not known yet needs the code that is shown. Exit codes: 0 ended as
 somebody asked; 2 wrong usage; 3 the port can't be had; 4 a malformed code; 5 the connection was lost, or something was not delivered.")]
@@ -101,10 +134,12 @@ Examples:
   ptp client ::1 --name Ben        IPv6; they see `Ben:` before your lines
   PTP_CODE=4071-magnet-village ptp client alice.lan < notes.txt
   tar c . | base64 | ptp client alice.lan
+  ptp client Ana --ask 'Deploy 1.4?' --choices yes,no --wait 5m && ./deploy
 
 Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the other side can't be
 reached, is busy or is not PTP; 4 not trusted: unknown, a changed key, a wrong
-code; 5 the connection was lost, or something was not delivered.")]
+code; 5 the connection was lost, or something was not delivered. With --ask:
+0 an answer, or the first choice; 10, 11... the second, third...; 6 no answer.")]
     Client {
         /// A name, an IPv4 or an IPv6 address, or the name of a known peer
         host: String,
@@ -112,8 +147,29 @@ code; 5 the connection was lost, or something was not delivered.")]
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
         #[command(flatten)]
+        question: Question,
+        #[command(flatten)]
         options: Options,
     },
+}
+
+/// A question to the other side.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Question {
+    /// Ask this, print the answer, the next message, and leave
+    #[arg(
+        long,
+        value_name = "TEXT",
+        value_parser = NonEmptyStringValueParser::new(),
+        conflicts_with_all = ["json", "on_message", "verbatim", "stay", "quit_on_eof"]
+    )]
+    pub(crate) ask: Option<String>,
+    /// The answers that count, such as yes,no; others are asked again
+    #[arg(long, value_name = "A,B", value_parser = Choices::parse, requires = "ask")]
+    pub(crate) choices: Option<Choices>,
+    /// How long to wait for the answer, such as 30s or 5m [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "ask")]
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Talk {
@@ -121,6 +177,20 @@ impl Talk {
         match self {
             Self::Server { options, .. } | Self::Client { options, .. } => options,
         }
+    }
+
+    /// The question that is asked instead of talking.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Client { question, .. } if question.ask.is_some() => Some(question),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody may sit there and type.
+    pub(crate) fn is_typed(&self) -> bool {
+        let options = self.options();
+        !options.json && options.on_message.is_empty() && self.question().is_none()
     }
 
     /// Whether the end of input means to deliver everything and leave.
@@ -166,6 +236,28 @@ pub(crate) struct Options {
     /// On a terminal, do not keep what is typed for the next time
     #[arg(long)]
     pub(crate) no_input_history: bool,
+    /// Events out and commands in, one JSON object a line
+    #[arg(long, conflicts_with = "verbatim")]
+    pub(crate) json: bool,
+    /// Run a program for each message, with the message as input and its output as answer; all that
+    /// follows is the program's
+    #[arg(
+        long,
+        value_name = "CMD",
+        num_args = 1..,
+        allow_hyphen_values = true,
+        conflicts_with_all = ["json", "verbatim", "stay", "quit_on_eof"]
+    )]
+    pub(crate) on_message: Vec<OsString>,
+    /// How many programs may run at once; answers keep the messages' order
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=64),
+        requires = "on_message"
+    )]
+    pub(crate) jobs: u8,
     /// Log on stderr; -vv logs more
     #[arg(short, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -188,6 +280,16 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a time with its unit, or a number of seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let with_unit = |_| {
+        let time = humantime::parse_duration(text).map_err(drop)?;
+        seconds(&time.as_secs_f64().to_string()).map_err(drop)
+    };
+    let time = seconds(text).or_else(with_unit);
+    time.map_err(|()| "write a time such as 30s, 5m or 1h".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -197,6 +299,23 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        for (text, seconds) in [("90", 90), ("5m", 300), ("1h 30m", 5400), ("0", 0)] {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "-1",
+            "soon",
+            "5 parsecs",
+            "2years",
+            "99999999999999999999h",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

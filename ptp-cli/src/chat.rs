@@ -141,6 +141,7 @@ impl Chat {
                 }
             };
             *self.present() = Present::Talking(Arc::clone(&session));
+            self.connected(session.peer());
             self.status(render::INSTRUCTIONS);
             self.terminal.show_prompt();
             match self.print_events(&session) {
@@ -178,10 +179,12 @@ impl Chat {
                 return ControlFlow::Break(Exit::Unexpected);
             };
             let mut lines = Vec::new();
+            let mut last = None;
             let mut rings = false;
             for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
                 match event {
                     Event::Received(message) => {
+                        last = Some(message.id());
                         rings |= self.options.bell == Bell::Message;
                         lines.push(self.show(&speaker, message));
                     }
@@ -201,6 +204,10 @@ impl Chat {
             }
             if !lines.is_empty() {
                 self.terminal.print(&lines);
+            }
+            // Only now has it arrived: the program may be killed at any moment.
+            if let Some(last) = last {
+                session.confirm(last);
             }
             if rings {
                 self.terminal.ring();

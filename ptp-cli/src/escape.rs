@@ -36,6 +36,11 @@ pub(crate) fn bytes(bytes: &[u8], gutter: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Whether a character is shown as it is, wherever it stands.
+pub(crate) fn is_shown(character: char) -> bool {
+    matches!(class(character), Class::Plain | Class::Mark)
+}
+
 #[derive(Clone, Copy)]
 enum Place {
     Text { gutter: usize },

@@ -4,23 +4,41 @@ use std::process;
 
 /// How the program ends; the numbers are part of its contract (README, "Exit codes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
 pub(crate) enum Exit {
     /// Ended as somebody asked.
-    Fine = 0,
+    Fine,
     /// Something unexpected.
-    Unexpected = 1,
+    Unexpected,
     /// Could not reach or be reached.
-    Unreachable = 3,
+    Unreachable,
     /// Not trusted.
-    Untrusted = 4,
+    Untrusted,
     /// Lost for good, or something was not delivered.
-    Undelivered = 5,
+    Undelivered,
+    /// A question was not answered.
+    NoAnswer,
+    /// A question was answered by so many-th of the choices, from 0.
+    Choice(u8),
+}
+
+impl Exit {
+    fn code(self) -> i32 {
+        match self {
+            Self::Fine | Self::Choice(0) => 0,
+            Self::Unexpected => 1,
+            Self::Unreachable => 3,
+            Self::Untrusted => 4,
+            Self::Undelivered => 5,
+            Self::NoAnswer => 6,
+            // Behind every code that means something else.
+            Self::Choice(index) => 9 + i32::from(index),
+        }
+    }
 }
 
 /// Ends the program. Threads that wait for input can't be woken, so nothing is joined.
 pub(crate) fn exit(exit: Exit) -> ! {
-    process::exit(exit as i32)
+    process::exit(exit.code())
 }
 
 /// Ends the program as one that `signal` ended before a connection stood: 130 for an interrupt,

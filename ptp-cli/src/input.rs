@@ -3,13 +3,13 @@
 use std::io::{BufRead, BufReader, Read};
 
 use crossbeam_channel::Receiver;
-use ptp_core::{SendError, Sender, Session};
+use ptp_core::{MessageId, Payload, SendError, Sender, Session};
 
 use crate::exit::Exit;
 use crate::render;
 
 /// Read in pieces of the size that a pipe holds.
-const PIECE: usize = 64 * 1024;
+pub(crate) const PIECE: usize = 64 * 1024;
 
 /// Where lines go.
 pub(crate) struct Outlet {
@@ -23,6 +23,60 @@ impl Outlet {
         Self {
             sender: session.sender(),
             limit: session.max_message(),
+        }
+    }
+}
+
+/// Where what is said goes, over one session after the other.
+pub(crate) struct Outlets<'a> {
+    next: &'a Receiver<Outlet>,
+    current: Outlet,
+    number: u64,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// It is longer than so many bytes, which the other side takes.
+    TooLarge(u64),
+    /// No session follows.
+    Over,
+}
+
+impl<'a> Outlets<'a> {
+    /// Waits for the first; `None` if there never is one.
+    pub(crate) fn wait(next: &'a Receiver<Outlet>) -> Option<Self> {
+        Some(Self {
+            next,
+            current: next.recv().ok()?,
+            number: 1,
+        })
+    }
+
+    /// The largest message that the other side takes.
+    pub(crate) fn limit(&self) -> u64 {
+        self.current.limit
+    }
+
+    /// The how many-th session it is, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Sends a message. What one session did not take goes to the next, and `report` is told.
+    pub(crate) fn send(
+        &mut self,
+        message: impl Payload + Copy,
+        mut report: impl FnMut(End),
+    ) -> Result<MessageId, Unsent> {
+        loop {
+            match self.current.sender.send(message) {
+                Ok(id) => return Ok(id),
+                Err(SendError::TooLarge { limit, .. }) => return Err(Unsent::TooLarge(limit)),
+                Err(_) => report(End::Cut),
+            }
+            self.current = self.next.recv().map_err(|_| Unsent::Over)?;
+            self.number += 1;
         }
     }
 }
@@ -48,20 +102,16 @@ pub(crate) fn forward(
     verbatim: bool,
     mut report: impl FnMut(End),
 ) {
-    let Ok(mut outlet) = outlets.recv() else {
+    let Some(mut outlets) = Outlets::wait(outlets) else {
         return;
     };
     let mut input = BufReader::with_capacity(PIECE, input);
     let mut line = Vec::new();
     for number in 1u64.. {
-        line.clear();
         // Two more: a newline, and what shows that the line is too long.
-        match (&mut input)
-            .take(outlet.limit.saturating_add(2))
-            .read_until(b'\n', &mut line)
-        {
-            Ok(0) => return report(End::Eof),
-            Ok(_) => {}
+        match read_line(&mut input, outlets.limit().saturating_add(2), &mut line) {
+            Ok(false) => return report(End::Eof),
+            Ok(true) => {}
             Err(error) => {
                 let trouble = render::unreadable(number - 1, &error);
                 return report(End::Trouble(trouble, Exit::Unexpected));
@@ -71,40 +121,40 @@ pub(crate) fn forward(
             line.pop();
         }
         if !verbatim && is_quit(&line) {
-            report(End::Quit);
-            if matches!(input.fill_buf(), Ok(more) if !more.is_empty()) {
-                report(End::Trouble(
-                    render::INPUT_BEHIND_QUIT.into(),
-                    Exit::Unexpected,
-                ));
-            }
-            return;
+            return quit(input, render::INPUT_BEHIND_QUIT, report);
         }
-        while let Err(end) = send(&outlet.sender, &line, number) {
-            if end != End::Cut {
-                return report(end);
+        // As text, or as bytes if it is not UTF-8.
+        let sent = match str::from_utf8(&line) {
+            Ok(text) => outlets.send(text, &mut report),
+            Err(_) => outlets.send(line.as_slice(), &mut report),
+        };
+        match sent {
+            Ok(_) => {}
+            Err(Unsent::TooLarge(limit)) => {
+                let trouble = render::too_large(number, limit);
+                return report(End::Trouble(trouble, Exit::Unexpected));
             }
-            report(end);
-            match outlets.recv() {
-                Ok(next) => outlet = next,
-                Err(_) => return,
-            }
+            Err(Unsent::Over) => return,
         }
     }
 }
 
-/// Sends a line as text, or as bytes if it is not UTF-8.
-fn send(sender: &Sender, line: &[u8], number: u64) -> Result<(), End> {
-    let sent = match str::from_utf8(line) {
-        Ok(text) => sender.send(text),
-        Err(_) => sender.send(line),
-    };
-    sent.map(drop).map_err(|error| match error {
-        SendError::TooLarge { limit, .. } => {
-            End::Trouble(render::too_large(number, limit), Exit::Unexpected)
-        }
-        _ => End::Cut,
-    })
+/// Reads a line with its end, at most `limit` bytes of it; whether there was one.
+pub(crate) fn read_line(
+    input: &mut impl BufRead,
+    limit: u64,
+    line: &mut Vec<u8>,
+) -> std::io::Result<bool> {
+    line.clear();
+    Ok(input.take(limit).read_until(b'\n', line)? != 0)
+}
+
+/// Somebody leaves; reports `trouble` if there is input behind that.
+pub(crate) fn quit(mut input: impl BufRead, trouble: &str, mut report: impl FnMut(End)) {
+    report(End::Quit);
+    if matches!(input.fill_buf(), Ok(more) if !more.is_empty()) {
+        report(End::Trouble(trouble.to_owned(), Exit::Unexpected));
+    }
 }
 
 /// Whether a line is one of the words that disconnect, in any case.

@@ -5,6 +5,7 @@ mod chat;
 mod commands;
 mod escape;
 mod exit;
+mod generate;
 mod input;
 mod input_history;
 mod log_door;
@@ -22,10 +23,11 @@ fn main() {
     exit::exit(match args::Cli::parse().command {
         Command::Id => peers::id(),
         Command::Peers { action } => peers::run(action.as_ref()),
+        Command::Generate(what) => generate::run(&what),
         Command::Talk(talk) => {
             log_door::start(talk.options().verbose);
-            if terminal::Terminal::usable() {
-                chat::run(talk)
+            if talk.is_typed() && terminal::Terminal::usable() {
+                chat::run(*talk)
             } else {
                 pipe::run(&talk)
             }

@@ -3,14 +3,14 @@
 use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::select;
 use ptp_core::{
-    Code, Config, ConnectError, Home, KnownPeers, Listener, Notice, Session, Strangers, Trust,
+    Code, Config, ConnectError, Home, KnownPeers, Listener, Notice, Peer, Session, Strangers, Trust,
 };
 
 use crate::args::{DEFAULT_PORT, Options, Talk};
@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::render;
 
 /// The variable that may hold the pairing code.
-const CODE_VARIABLE: &str = "PTP_CODE";
+pub(crate) const CODE_VARIABLE: &str = "PTP_CODE";
 /// No code is longer, however it is typed.
 const LONGEST_CODE: u64 = 1_000;
 /// How often a person may mistype a code: as often as a listener lets them.
@@ -45,6 +45,31 @@ pub(crate) trait Person {
     fn say(&self, line: &str);
     /// Asks for a pairing code; `None` if there is nobody to ask.
     fn ask(&self, question: &str) -> Option<Code>;
+
+    /// Tells where it listens.
+    fn listening(&self, bound: SocketAddr, addresses: &[(IpAddr, String)]) {
+        self.say(&format!("[SERVER] Listening on port {}", bound.port()));
+        for line in render::invitations(bound, addresses) {
+            self.say(&line);
+        }
+    }
+
+    /// Tells what happened while nobody was let in; `line` says it.
+    fn noticed(&self, _notice: &Notice, line: &str) {
+        self.say(line);
+    }
+
+    /// Tells who is there.
+    fn connected(&self, peer: &Peer) {
+        if let Some(line) = render::acquainted(peer) {
+            self.say(&line);
+        }
+        self.say("");
+        self.say(&render::connected(peer));
+        if let Some(line) = render::caution(peer) {
+            self.say(&line);
+        }
+    }
 }
 
 /// Listens, or finds out where to go, as the command says.
@@ -57,6 +82,8 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
     config.handshake_timeout = options.timeout;
     config.resume = options.resume.unwrap_or(P::PATIENCE);
     config.max_sessions = 1;
+    // What a killed program had not shown yet comes back to its sender.
+    config.confirm = true;
     config.code = code(options)?;
     if options.open {
         config.trust = Trust::Known {
@@ -77,21 +104,13 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
 }
 
 impl Door {
-    /// The next conversation: waits for somebody, or goes to somebody.
+    /// The next conversation: waits for somebody, or goes to somebody. `connected` is left to the
+    /// caller: when it is heard, a signal must find the conversation.
     pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Session>, Failure> {
         let session = match self {
             Self::Listener(listener) => wait(listener, person),
             Self::Place { place, config } => go(place, config, person),
         }?;
-        let peer = session.peer();
-        if let Some(line) = render::acquainted(peer) {
-            person.say(&line);
-        }
-        person.say("");
-        person.say(&render::connected(peer));
-        if let Some(line) = render::caution(peer) {
-            person.say(&line);
-        }
         Ok(Arc::new(session))
     }
 }
@@ -106,10 +125,7 @@ fn listen(
     let listener =
         Listener::bind(&address, config).map_err(|error| render::listen_error(&error, port))?;
     let bound = listener.local_addr().map_err(unexpected)?;
-    person.say(&format!("[SERVER] Listening on port {}", bound.port()));
-    for line in render::invitations(bound, &own_addresses()) {
-        person.say(&line);
-    }
+    person.listening(bound, &own_addresses());
     if config.trust.lets_anyone_in() {
         person.say(render::OPEN);
     }
@@ -147,7 +163,7 @@ fn tell(notice: &Notice, strangers: &mut usize, person: &impl Person) {
             return;
         }
     }
-    person.say(&line);
+    person.noticed(notice, &line);
     if *strangers == MOST_STRANGERS {
         person.say(render::MORE_STRANGERS);
         *strangers += 1;

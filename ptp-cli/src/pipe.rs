@@ -1,27 +1,43 @@
-//! A conversation in a pipe: standard output carries received messages and nothing else.
+//! A conversation in a pipe, in one of four manners: lines, JSON, a question, a program that answers.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+mod ask;
+mod json;
+mod lines;
+mod manner;
+mod on_message;
+
+use std::io;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, select};
-use ptp_core::{Code, Event, Message, Reason, Session};
+use crossbeam_channel::{Receiver, Sender, never, select};
+use ptp_core::{Event, MessageId, Reason, Session};
 
 use crate::args::Talk;
 use crate::exit::{self, Exit};
-use crate::input::{self, End, Outlet};
+use crate::input::{End, Outlet};
 use crate::open::{self, Person};
 use crate::{render, signals};
+
+pub(crate) use ask::Choices;
+use manner::{Ear, Manner, complain};
 
 /// How long what was accepted may take to be delivered after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the main thread may then take to notice.
 const STUCK: Duration = Duration::from_secs(1);
+/// What is written and not flushed at the most: far less than the other side may send unconfirmed.
+const FLUSH_MESSAGES: usize = 4_096;
+const FLUSH_BYTES: usize = 1 << 20;
 /// How long input that was already there may take to be noticed when the other side has left.
 const LAST_LOOK: Duration = Duration::from_millis(20);
+/// How often one who takes no events looks whether the conversation is over.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long one who takes events waits for them, before it waits again.
+const LONG: Duration = Duration::from_secs(86_400);
 
 /// What a signal finds.
 enum Present {
@@ -42,61 +58,87 @@ fn present() -> MutexGuard<'static, Present> {
 
 /// Holds the conversation that `talk` asks for; returns how to exit.
 pub(crate) fn run(talk: &Talk) -> Exit {
+    let options = talk.options();
+    if let Some(question) = talk.question() {
+        hold(talk, ask::Ask::new(question), None)
+    } else if let Some(program) = on_message::Program::of(options) {
+        hold(talk, on_message::OnMessage::new(program), None)
+    } else if options.json {
+        let (json, ear) = json::json();
+        hold(talk, json, Some(ear))
+    } else {
+        hold(
+            talk,
+            lines::Lines::new(),
+            Some(lines::ear(options.verbatim)),
+        )
+    }
+}
+
+fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
     if let Err(error) = signals::watch(leave) {
         log::warn!("signals can't be watched: {error}");
     }
-    let mut door = match open::door(talk, &Nobody) {
+    let mut door = match open::door(talk, &M::PERSON) {
         Ok(door) => door,
-        Err(failure) => return fail(&failure),
+        Err(failure) => return fail(&mut manner, &failure),
     };
-    let mut pipe = match Pipe::new(talk) {
-        Ok(pipe) => pipe,
+    let (outlets, reports) = match listen(ear) {
+        Ok(channels) => channels,
         Err(error) => {
-            complain(&format!("[ERROR] The input can't be read: {error}"));
-            return Exit::Unexpected;
+            let text = format!("[ERROR] The input can't be read: {error}");
+            return fail(&mut manner, &(text, Exit::Unexpected));
         }
+    };
+    let mut pipe = Pipe {
+        outlets,
+        reports,
+        manner,
+        leaves_at_eof: talk.leaves_at_eof(),
+        leaving: false,
+        trouble: None,
+        open: (0, 0),
+        last: None,
     };
     let mut lost = None;
-    loop {
-        let session = match door.open(&Nobody) {
+    let exit = loop {
+        let session = match door.open(&M::PERSON) {
             Ok(session) => session,
-            Err(failure) => return lost.unwrap_or(fail(&failure)),
+            Err(failure) => {
+                let exit = fail(&mut pipe.manner, &failure);
+                break lost.unwrap_or(exit);
+            }
         };
         *present() = Present::Talking(Arc::downgrade(&session));
+        M::PERSON.connected(session.peer());
         match pipe.converse(session) {
-            ControlFlow::Break(Exit::Fine) => return lost.unwrap_or(Exit::Fine),
-            ControlFlow::Break(exit) => return exit,
+            ControlFlow::Break(Exit::Fine) => break lost.unwrap_or(Exit::Fine),
+            ControlFlow::Break(exit) => break exit,
             ControlFlow::Continue(()) => lost = Some(Exit::Undelivered),
         }
-    }
+    };
+    pipe.manner.exit(exit)
 }
 
-fn fail((text, exit): &open::Failure) -> Exit {
-    complain(text);
+fn fail(manner: &mut impl Manner, (text, exit): &open::Failure) -> Exit {
+    manner.complain(text, *exit);
     *exit
 }
 
-/// Nobody sits at a pipe: status lines go to standard error, and there is no answer.
-struct Nobody;
-
-impl Person for Nobody {
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn say(&self, line: &str) {
-        if !line.is_empty() {
-            complain(line);
-        }
-    }
-
-    fn ask(&self, _question: &str) -> Option<Code> {
-        None
-    }
-}
-
-/// One line on standard error, in one write.
-fn complain(line: &str) {
-    // Nobody is left who could be told of a closed standard error.
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+/// Starts the thread that reads the input, if it is read.
+fn listen(ear: Option<Ear>) -> io::Result<(Sender<Outlet>, Receiver<End>)> {
+    let (outlets, next_outlets) = crossbeam_channel::unbounded();
+    let Some(ear) = ear else {
+        return Ok((outlets, never()));
+    };
+    let (report, reports) = crossbeam_channel::unbounded();
+    thread::Builder::new().name("input".into()).spawn(move || {
+        ear(&next_outlets, &mut |end| {
+            // Nobody listens any more if the conversation is over.
+            let _ = report.send(end);
+        });
+    })?;
+    Ok((outlets, reports))
 }
 
 /// A signal came: says goodbye and delivers, within a bound.
@@ -123,75 +165,91 @@ fn leave(signal: i32) {
 }
 
 /// What goes through the pipes, over one conversation after the other.
-struct Pipe {
+struct Pipe<M> {
     /// Where the input is to go.
     outlets: Sender<Outlet>,
     /// How the input ended; closed when there is nothing more to tell.
     reports: Receiver<End>,
-    output: Output,
+    manner: M,
     leaves_at_eof: bool,
     /// All was said that is to be said.
     leaving: bool,
     trouble: Option<Exit>,
+    /// Messages that are not confirmed yet, and their bytes; the last of them.
+    open: (usize, usize),
+    last: Option<MessageId>,
 }
 
-impl Pipe {
-    fn new(talk: &Talk) -> io::Result<Self> {
-        let (report, reports) = crossbeam_channel::unbounded();
-        let (outlets, next_outlets) = crossbeam_channel::unbounded();
-        let verbatim = talk.options().verbatim;
-        thread::Builder::new().name("input".into()).spawn(move || {
-            input::forward(io::stdin().lock(), &next_outlets, verbatim, |end| {
-                // Nobody listens any more if the conversation is over.
-                let _ = report.send(end);
-            });
-        })?;
-        Ok(Self {
-            outlets,
-            reports,
-            output: Output::new(),
-            leaves_at_eof: talk.leaves_at_eof(),
-            leaving: false,
-            trouble: None,
-        })
-    }
-
+impl<M: Manner> Pipe<M> {
     /// Holds a conversation to its end; returns how to exit, if another is not to follow.
     fn converse(&mut self, session: Arc<Session>) -> ControlFlow<Exit> {
-        // Nobody takes it if the input has ended.
+        self.last = None;
+        let mut written = self.manner.begin(&session);
+        // Nobody takes it if the input has ended, or is not read.
         let _ = self.outlets.send(Outlet::of(&session));
         let mut cut = false;
+        let nothing = never();
         loop {
-            let event = select! {
-                recv(session.events()) -> event => event,
-                recv(self.reports) -> report => {
-                    match report {
-                        Ok(End::Cut) => cut = true,
-                        Ok(end) => self.heed(end, &session),
-                        Err(_) => self.reports = crossbeam_channel::never(),
-                    }
-                    continue;
-                }
-            };
-            let mut written = Ok(());
-            match event {
-                Ok(Event::Received(message)) => written = self.output.write(&session, &message),
-                Ok(Event::Disconnected(end)) => return self.end(&end, cut),
-                Ok(Event::Interrupted(interruption)) => {
-                    complain(&render::interrupted(&interruption));
-                }
-                Ok(Event::Resumed(resumption)) => complain(&render::resumed(&resumption)),
-                Ok(_) => {}
-                Err(_) => return ControlFlow::Break(Exit::Unexpected),
-            }
-            // Only before it waits for more.
-            if written.is_ok() && session.events().is_empty() {
-                written = self.output.stdout.flush();
+            let full = self.manner.is_full();
+            // Only before it waits for more, or the other side would wait.
+            let much = self.open.0 >= FLUSH_MESSAGES || self.open.1 >= FLUSH_BYTES;
+            if written.is_ok() && (full || much || session.events().is_empty()) {
+                written = self.manner.flush().map(|()| self.confirm(&session));
             }
             if written.is_err() {
                 let exit = leave_quietly(session).or(self.trouble);
                 return ControlFlow::Break(exit.unwrap_or(Exit::Fine));
             }
+            let events = if full { &nothing } else { session.events() };
+            written = select! {
+                recv(events) -> event => match event {
+                    Ok(Event::Disconnected(end)) => return self.end(&end, cut),
+                    Ok(event) => self.tell(&session, event),
+                    Err(_) => return ControlFlow::Break(Exit::Unexpected),
+                },
+                recv(self.reports) -> report => {
+                    match report {
+                        Ok(End::Cut) => cut = true,
+                        Ok(end) => self.heed(end, &session),
+                        Err(_) => self.reports = never(),
+                    }
+                    Ok(())
+                }
+                recv(self.manner.news()) -> news => match news {
+                    Ok(news) => self.manner.heed(news),
+                    Err(_) => return ControlFlow::Break(Exit::Unexpected),
+                },
+                default(if full { LOOK } else { LONG }) => {
+                    let left = matches!(*present(), Present::Leaving);
+                    if full && (left || session.has_ended()) {
+                        self.manner.hurry();
+                    }
+                    Ok(())
+                }
+            };
+        }
+    }
+
+    /// What came so far can be read, and will be if the program is killed.
+    fn confirm(&mut self, session: &Session) {
+        if let Some(last) = self.last.take() {
+            session.confirm(last);
+            self.open = (0, 0);
+        }
+    }
+
+    fn tell(&mut self, session: &Session, event: Event) -> io::Result<()> {
+        match event {
+            Event::Received(message) => {
+                self.last = Some(message.id());
+                self.open.0 += 1;
+                self.open.1 += message.as_bytes().len();
+                self.manner.received(session, message)
+            }
+            Event::Delivered { up_to } => self.manner.delivered(up_to),
+            Event::Interrupted(interruption) => self.manner.interrupted(&interruption),
+            Event::Resumed(resumption) => self.manner.resumed(&resumption),
+            _ => Ok(()),
         }
     }
 
@@ -199,7 +257,7 @@ impl Pipe {
     fn heed(&mut self, end: End, session: &Session) {
         let stays = end == End::Eof && !self.leaves_at_eof;
         if let End::Trouble(text, exit) = end {
-            complain(&text);
+            self.manner.complain(&text, exit);
             self.trouble.get_or_insert(exit);
         }
         if !stays {
@@ -212,15 +270,16 @@ impl Pipe {
     /// the other side began anew.
     fn end(&mut self, end: &ptp_core::End, cut: bool) -> ControlFlow<Exit> {
         // Nobody is told if nobody reads it any more: there is nothing left to acknowledge.
-        let _ = self.output.stdout.flush();
-        for line in render::disconnected(end) {
-            complain(&line);
-        }
+        let _ = self.manner.flush();
         let last = if cut {
             Some(End::Cut)
         } else {
-            self.reports.recv_timeout(LAST_LOOK).ok()
+            self.last_look()
         };
+        while let Ok(news) = self.manner.news().try_recv() {
+            let _ = self.manner.heed(news);
+        }
+        self.manner.disconnected(end);
         let anew = matches!(end.reason, Reason::Replaced | Reason::Forgotten)
             && !self.leaving
             && match last {
@@ -234,7 +293,41 @@ impl Pipe {
             return ControlFlow::Continue(());
         }
         drop(present);
-        ControlFlow::Break(exit_of(end, self.trouble, last))
+        ControlFlow::Break(self.exit_of(end, last))
+    }
+
+    /// How the input has ended meanwhile, if it has.
+    fn last_look(&mut self) -> Option<End> {
+        loop {
+            select! {
+                recv(self.reports) -> report => return report.ok(),
+                recv(self.manner.news()) -> news => {
+                    let _ = self.manner.heed(news.ok()?);
+                }
+                default(LAST_LOOK) => return None,
+            }
+        }
+    }
+
+    /// The exit code, where `last` is how the input ended. What was accepted and not delivered
+    /// counts more than what was not even read.
+    fn exit_of(&mut self, end: &ptp_core::End, last: Option<End>) -> Exit {
+        let left = match last {
+            // Not where this side left, as after a signal: then there may well be more input.
+            Some(End::Cut) if end.reason != Reason::ClosedHere => {
+                Some((render::INPUT_LEFT.to_owned(), Exit::Undelivered))
+            }
+            Some(End::Trouble(text, exit)) => Some((text, exit)),
+            _ => None,
+        };
+        if let Some((text, exit)) = &left {
+            self.manner.complain(text, *exit);
+        }
+        let trouble = self.trouble.or(left.map(|(_, exit)| exit));
+        match render::exit_of(end) {
+            Exit::Fine => trouble.unwrap_or(Exit::Fine),
+            lost => lost,
+        }
     }
 }
 
@@ -250,50 +343,4 @@ fn leave_quietly(session: Arc<Session>) -> Option<Exit> {
     let undelivered = render::undelivered(&end)?;
     complain(&undelivered);
     Some(Exit::Undelivered)
-}
-
-/// The exit code, where the input had `trouble` before, and `last` is how it ended. What was
-/// accepted and not delivered counts more than what was not even read.
-fn exit_of(end: &ptp_core::End, trouble: Option<Exit>, last: Option<End>) -> Exit {
-    let left = match last {
-        // Not where this side left, as after a signal: then there may well be more input.
-        Some(End::Cut) if end.reason != Reason::ClosedHere => {
-            Some((render::INPUT_LEFT.to_owned(), Exit::Undelivered))
-        }
-        Some(End::Trouble(text, exit)) => Some((text, exit)),
-        _ => None,
-    };
-    if let Some((text, _)) = &left {
-        complain(text);
-    }
-    match render::exit_of(end) {
-        Exit::Fine => trouble.or(left.map(|(_, exit)| exit)).unwrap_or(Exit::Fine),
-        lost => lost,
-    }
-}
-
-/// Standard output.
-struct Output {
-    stdout: BufWriter<io::Stdout>,
-    /// What a terminal gets is escaped, wherever the input comes from.
-    terminal: bool,
-}
-
-impl Output {
-    fn new() -> Self {
-        Self {
-            stdout: BufWriter::with_capacity(64 * 1024, io::stdout()),
-            terminal: io::stdout().is_terminal(),
-        }
-    }
-
-    /// Writes a message, as yet unflushed.
-    fn write(&mut self, session: &Session, message: &Message) -> io::Result<()> {
-        if self.terminal {
-            let speaker = render::speaker(session.peer());
-            return writeln!(self.stdout, "{}", render::message(&speaker, message));
-        }
-        self.stdout.write_all(message.as_bytes())?;
-        self.stdout.write_all(b"\n")
-    }
 }

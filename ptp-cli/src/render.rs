@@ -1,5 +1,6 @@
 //! Every line that the program says itself.
 
+mod scripts;
 mod talk;
 mod trust;
 
@@ -12,6 +13,10 @@ use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
 
+pub(crate) use scripts::{
+    COMMANDS_BEHIND_QUIT, UNREADABLE, answer_unsent, aside, ask_again, cut_off, no_answer,
+    no_valid_answer, not_run, program_failed, question_with_choices, unanswerable,
+};
 pub(crate) use talk::{
     NO_SECRET, NO_SECRETS, SECRET, SECRET_SENT, coloured_speaker, help, no_thread, secret,
     secret_came, secret_dropped, undelivered_yet, unknown_command, who,
@@ -165,6 +170,12 @@ pub(crate) fn unreadable(line: u64, cause: &std::io::Error) -> String {
     format!("[ERROR] The input can't be read behind line {line}: {cause}")
 }
 
+/// What could not be written.
+pub(crate) fn unwritable(what: &str, cause: &std::io::Error) -> String {
+    let what = escape::name(what);
+    format!("[ERROR] {what} can't be written ({cause}): give a folder that is yours")
+}
+
 /// Why the other side could not be reached, and what to do.
 pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> (String, Exit) {
     use ConnectError as E;
@@ -264,23 +275,30 @@ pub(crate) fn invitations(bound: SocketAddr, addresses: &[(IpAddr, String)]) -> 
         DEFAULT_PORT => String::new(),
         port => format!(" {port}"),
     };
-    let invite = |ip: &IpAddr, label: &str| {
-        format!("[SERVER] On the other machine: ptp client {ip}{port}{label}")
-    };
+    let places = places(bound, addresses);
+    let invite =
+        |(ip, label)| format!("[SERVER] On the other machine: ptp client {ip}{port}{label}");
+    places.into_iter().map(invite).collect()
+}
+
+/// The addresses by which others reach a listener, each with what is to be said of it, the likeliest
+/// first.
+pub(crate) fn places(bound: SocketAddr, addresses: &[(IpAddr, String)]) -> Vec<(IpAddr, String)> {
     if !bound.ip().is_unspecified() {
-        return vec![invite(&bound.ip(), "")];
+        return vec![(bound.ip(), String::new())];
     }
-    let mut found: Vec<(Kind, String)> = addresses
+    let mut found: Vec<(Kind, IpAddr, String)> = addresses
         .iter()
         .filter(|(ip, _)| is_usable(ip) && (bound.is_ipv6() || ip.is_ipv4()))
         .map(|(ip, interface)| {
             let kind = kind(interface);
-            (kind, invite(ip, &kind.label(interface)))
+            (kind, *ip, kind.label(interface))
         })
         .collect();
     // Stable: within a kind the system's order stays.
-    found.sort_by_key(|(kind, _)| *kind);
-    found.into_iter().map(|(_, line)| line).collect()
+    found.sort_by_key(|(kind, ..)| *kind);
+    let places = found.into_iter().map(|(_, ip, label)| (ip, label));
+    places.collect()
 }
 
 /// What an interface is for, the likeliest way to another machine first.

@@ -57,6 +57,13 @@ fn the_help_of_id_and_of_peers_is_as_reviewed() {
 }
 
 #[test]
+fn the_help_of_completions_and_of_man_is_as_reviewed() {
+    let completions = include_str!("help/completions.txt");
+    help(&["completions", "--help"], completions);
+    help(&["man", "--help"], include_str!("help/man.txt"));
+}
+
+#[test]
 fn the_version_is_that_of_the_package() {
     for option in ["-V", "--version"] {
         let output = run(&[option]);

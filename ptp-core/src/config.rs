@@ -50,6 +50,10 @@ pub struct Config {
     /// the moment at which this side noticed: 60 s. Zero makes every loss final, as it always is
     /// over a transport that can't be dialled again ([`Session::over`](crate::Session::over)).
     pub resume: Duration,
+    /// Whether a message counts as delivered only when the application says so
+    /// ([`Session::confirm`](crate::Session::confirm)), rather than when it is taken from the
+    /// channel: for one that must first have stored it, or shown it. False.
+    pub confirm: bool,
     /// How long dropping a session may take to deliver what was accepted and to say goodbye: 2 s,
     /// because nobody expects `drop` to take longer.
     pub linger: Duration,
@@ -118,6 +122,7 @@ impl Config {
             handshake_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(45),
             resume: Duration::from_secs(60),
+            confirm: false,
             linger: Duration::from_secs(2),
             max_sessions: 1_024,
             max_handshakes: 64,

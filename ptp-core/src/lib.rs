@@ -48,6 +48,7 @@ mod listener;
 mod peer;
 mod planted;
 mod protocol;
+mod report;
 mod sender;
 mod session;
 pub mod transport;
@@ -59,8 +60,9 @@ pub use event::{End, Event, Interruption, Reason, Resumption};
 pub use listener::{Incoming, Listener, Notice};
 pub use peer::Peer;
 pub use protocol::{Message, MessageId, MessageKind, Payload, Secret, Violation};
+pub use report::{CloseReport, Stats};
 pub use sender::Sender;
-pub use session::{CloseReport, Role, Session, Stats};
+pub use session::{Role, Session};
 pub use trust::{
     Code, CodeError, CodeWord, FileError, Fingerprint, Forgotten, Home, HomeError, How, Identity,
     IdentityError, IdentityProblem, KnownPeer, KnownPeers, KnownPeersError, ParseFingerprintError,

@@ -1,6 +1,7 @@
 //! A conversation with one peer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,10 @@ use crate::driver::establish::{self, Dialling};
 use crate::driver::greeted::Established;
 use crate::driver::{self, Running, Shared, deadline};
 use crate::error::{ConnectError, Stage};
-use crate::event::{End, Event};
+use crate::event::Event;
 use crate::peer::Peer;
-use crate::protocol::Message;
+use crate::protocol::MessageId;
+use crate::report::{CloseReport, Stats};
 use crate::sender::Sender;
 use crate::transport::{Halves, Transport};
 use crate::trust::{Identity, Judged, PublicKey};
@@ -29,42 +31,6 @@ pub enum Role {
     Listener,
 }
 
-/// How a session does.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Stats {
-    /// The last measured round trip; `None` until a first ping was answered.
-    pub round_trip: Option<Duration>,
-    /// Messages that were accepted for sending.
-    pub sent: u64,
-    /// Of those, the ones that the peer's application has not yet taken, as far as is known.
-    pub unacknowledged: u64,
-    /// Messages that the own application has taken.
-    pub taken: u64,
-    /// How often the session was taken up again after its connection was lost.
-    pub resumes: u64,
-}
-
-/// What became of a session that was closed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// Messages of the peer that were still waiting to be taken. They are acknowledged.
-    pub unread: Vec<Message>,
-    /// How it ended. `None` if a clone of the event channel took the last event.
-    pub end: Option<Box<End>>,
-}
-
-impl CloseReport {
-    /// Whether every message that was sent is known to have been taken by the peer's application.
-    #[must_use]
-    pub fn is_delivered(&self) -> bool {
-        self.end
-            .as_ref()
-            .is_some_and(|end| end.unsent.is_empty() && end.unconfirmed.is_empty())
-    }
-}
-
 /// A conversation with one peer. Holding one means that it was established: the peer has proved
 /// that it holds its key, and both sides have agreed to talk.
 ///
@@ -74,6 +40,8 @@ pub struct Session {
     shared: Arc<Shared>,
     events: Receiver<Event>,
     reader: Option<JoinHandle<()>>,
+    /// The last message that the application confirmed, if it is to confirm them.
+    confirmed: Option<Arc<AtomicU64>>,
     peer: Peer,
     local_key: PublicKey,
     handshake_hash: [u8; 32],
@@ -170,6 +138,7 @@ impl Session {
         };
         let handshake_hash = established.handshake_hash;
         let encryption = established.suite.noise();
+        let confirmed = config.confirm.then(Arc::default);
         let comeback = way.map(|way| Comeback {
             config: config.clone(),
             identity: identity.clone(),
@@ -181,11 +150,13 @@ impl Session {
             shared,
             events,
             reader,
-        } = driver::start(established, comeback).map_err(ConnectError::Thread)?;
+        } = driver::start(established, comeback, confirmed.clone())
+            .map_err(ConnectError::Thread)?;
         Ok(Self {
             shared,
             events,
             reader: Some(reader),
+            confirmed,
             peer,
             local_key: identity.public_key(),
             handshake_hash,
@@ -213,6 +184,35 @@ impl Session {
     #[must_use]
     pub fn events(&self) -> &Receiver<Event> {
         &self.events
+    }
+
+    /// Says that this message of the peer's, and all before it, are done with: stored, or shown.
+    /// Only then, with [`Config::confirm`], do they count as delivered; without it nothing happens,
+    /// since taking them was enough. What comes behind the window waits for it, as it does for the
+    /// taking.
+    ///
+    /// ```
+    /// # use ptp_core::{Config, Event, Listener, Session};
+    /// # use std::time::Duration;
+    /// let mut config = Config::open();
+    /// config.confirm = true;
+    /// # let listener = Listener::bind("127.0.0.1:0", &config)?;
+    /// # let peer = Session::connect(&listener.local_addr()?.to_string(), &Config::open())?;
+    /// # let session = listener.accept()?;
+    /// peer.sender().send("to be kept")?;
+    /// let Event::Received(message) = session.events().recv()? else {
+    ///     panic!("no message");
+    /// };
+    /// assert!(peer.sender().flush(Duration::from_millis(50)).is_err());
+    /// // … keep it, and then:
+    /// session.confirm(message.id());
+    /// peer.sender().flush(Duration::from_secs(5))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn confirm(&self, message: MessageId) {
+        if let Some(confirmed) = &self.confirmed {
+            confirmed.fetch_max(message.get(), Ordering::Release);
+        }
     }
 
     /// A handle for sending.
@@ -262,6 +262,13 @@ impl Session {
         self.shared.lock().connection.max_message()
     }
 
+    /// Whether the session has ended; what it had to tell may still wait in
+    /// [`events`](Self::events).
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().ended
+    }
+
     /// How the session does.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -284,7 +291,8 @@ impl Session {
     }
 
     /// Ends the session without waiting for the peer: [`Event::Disconnected`] comes at once, and
-    /// says what is not known to be delivered.
+    /// says what is not known to be delivered. The peer is told if that takes no longer than 200 ms;
+    /// else it waits for this side to come back, for [`Config::resume`].
     pub fn abort(&self) {
         self.shared.give_up();
     }
@@ -301,7 +309,10 @@ impl Session {
         };
         loop {
             match self.events.recv_deadline(deadline) {
-                Ok(Event::Received(message)) => report.unread.push(message),
+                Ok(Event::Received(message)) => {
+                    self.confirm(message.id());
+                    report.unread.push(message);
+                }
                 Ok(Event::Disconnected(end)) => report.end = Some(end),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break,

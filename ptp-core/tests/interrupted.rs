@@ -70,7 +70,7 @@ fn with_no_time_to_resume_a_loss_is_final_on_either_side() {
         }
         if ben.is_zero() {
             // She calls, and hears that he does not wait.
-            assert_eq!(timed(|| end(&network.ana)).0.reason, Reason::Reset);
+            assert_eq!(timed(|| end(&network.ana)).0.reason, Reason::Forgotten);
         }
     }
 }
@@ -224,6 +224,48 @@ fn an_abort_is_immediate_and_a_peer_that_is_there_is_told() {
     }
 }
 
+/// Aborts in the middle of a burst; returns whether the peer was told.
+fn abort_in_a_burst(session: &Session, other: &Session, size: usize) -> bool {
+    let sender = session.sender();
+    thread::scope(|scope| {
+        scope.spawn(|| while sender.send(vec![1; size]).is_ok() {});
+        messages(other, 100);
+        let ((), took) = timed(|| session.abort());
+        assert!(took < SLACK, "{took:?}");
+        loop {
+            match next(other) {
+                Some(Event::Received(_)) => {}
+                Some(Event::Disconnected(end)) => {
+                    assert_eq!(end.reason, Reason::ClosedByPeer);
+                    return true;
+                }
+                _ => {
+                    other.abort();
+                    return false;
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn a_peer_is_told_of_an_abort_in_the_middle_of_a_burst() {
+    for size in [10, 1_000, 60_000] {
+        let mut told = 0;
+        for round in 0..10 {
+            let network = network(&Config::open());
+            let (session, other) = if round % 2 == 0 {
+                (&network.ana, &network.ben)
+            } else {
+                (&network.ben, &network.ana)
+            };
+            told += u32::from(abort_in_a_burst(session, other, size));
+        }
+        // Unless the machine is so busy that it takes longer than an abort may.
+        assert!(told > 5, "{told} of 10 with {size} bytes");
+    }
+}
+
 #[test]
 fn an_abort_while_interrupted_is_immediate_and_the_caller_hears_of_it_later() {
     for aborts_ana in [true, false] {
@@ -274,7 +316,6 @@ fn a_loss_behind_finish_is_resumed_and_both_sides_end_well() {
             interrupted(session);
             resumed(session);
         }
-        other.sender().send("refused").unwrap_err();
         let (got, told) = take_all(other);
         assert!(got == ["the last word"]);
         assert_eq!(told, Reason::ClosedByPeer);

@@ -115,6 +115,8 @@ struct Talker {
     before: u64,
     /// Whether it was told of an interruption in this cycle.
     noticed: bool,
+    /// Whether the interruption lasts.
+    interrupted: bool,
 }
 
 impl Talker {
@@ -124,6 +126,7 @@ impl Talker {
             taken: 0,
             before: 0,
             noticed: false,
+            interrupted: false,
         }
     }
 
@@ -132,8 +135,8 @@ impl Talker {
         self.noticed = false;
     }
 
-    fn has_all(&self) -> bool {
-        self.taken == self.before + MESSAGES
+    fn is_done(&self) -> bool {
+        self.taken == self.before + MESSAGES && !self.interrupted
     }
 
     fn note(&mut self, event: Event) {
@@ -144,8 +147,9 @@ impl Talker {
                 assert_eq!(found, Some(self.taken), "lost, doubled or out of order");
                 assert!(message.as_bytes() == body(self.taken), "message {found:?}");
             }
-            Event::Interrupted(_) => self.noticed = true,
-            Event::Delivered { .. } | Event::Resumed(_) => {}
+            Event::Interrupted(_) => (self.noticed, self.interrupted) = (true, true),
+            Event::Resumed(_) => self.interrupted = false,
+            Event::Delivered { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -227,7 +231,7 @@ fn exchange(ana: &mut Talker, ben: &mut Talker, trouble: Option<&Trouble>) {
             });
         }
         let [from_ana, from_ben] = [&*ana, &*ben].map(|talker| talker.session.events().clone());
-        while !(matches!(line, Line::Mended) && ana.has_all() && ben.has_all()) {
+        while !(matches!(line, Line::Mended) && ana.is_done() && ben.is_done()) {
             select! {
                 recv(from_ana) -> event => ana.note(event.unwrap()),
                 recv(from_ben) -> event => ben.note(event.unwrap()),

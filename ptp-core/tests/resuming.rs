@@ -221,6 +221,29 @@ fn each_of_several_sessions_is_resumed_while_the_others_go_on() {
 }
 
 #[test]
+fn somebody_else_at_the_address_is_passed_over_until_the_peer_is_there_again() {
+    let Network {
+        ana,
+        ben,
+        proxy,
+        listener: _listener,
+        address,
+    } = network_with(&Config::open(), &person());
+    let other = Listener::bind("127.0.0.1:0", &person()).unwrap();
+    proxy.lead_to(&other.local_addr().unwrap().to_string());
+    proxy.reset();
+    interrupted(&ana);
+    interrupted(&ben);
+    // She called, and went without a word when she saw the key.
+    other.notices().recv_timeout(PATIENCE).unwrap();
+    assert!(other.sessions().is_empty());
+    proxy.lead_to(&address);
+    resumed(&ana);
+    resumed(&ben);
+    converse(&ana, &ben);
+}
+
+#[test]
 fn a_peer_that_forgot_the_session_ends_it_at_once_and_the_rest_is_handed_back() {
     let ben_config = person();
     let Network {

@@ -164,14 +164,12 @@ impl Screen {
 
     /// What was pressed before there was a prompt or a question, as soon as there is one.
     pub(super) fn next_held(&mut self) -> Option<Event> {
-        let early = self.early.as_mut().filter(|_| self.question.is_none());
-        if self.prompt_on || self.question.is_some() {
-            early
-                .and_then(VecDeque::pop_front)
-                .or_else(|| self.held.pop_front())
-        } else {
-            None
+        if !self.prompt_on && self.question.is_none() {
+            return None;
         }
+        let early = self.early.as_mut().filter(|_| self.question.is_none());
+        let early = early.and_then(VecDeque::pop_front);
+        early.or_else(|| self.held.pop_front())
     }
 
     pub(super) fn holds_events(&self) -> bool {
@@ -372,7 +370,7 @@ impl Screen {
         Some(drawn.rows_above_at(column, columns))
     }
 
-    /// Errors are not reported: who has no terminal any more learns it by the hang-up.
+    /// Reports no errors: who has no terminal any more learns it by the hang-up.
     fn write(&mut self, frame: &str) {
         let _ = self.out.write_all(frame.as_bytes());
         let _ = self.out.flush();

@@ -131,17 +131,16 @@ impl Comeback {
     }
 }
 
-/// Whether trying again is of no use: the peer does not know the session or this side, it is not
-/// the peer that answers, or one of both broke the protocol.
+/// Whether trying again is of no use: the peer does not know the session or this side, or one of
+/// both broke the protocol. If it is not the peer that answers, that may pass: a machine that moved
+/// finds somebody else at the address.
 fn is_final(error: &ConnectError) -> bool {
     match error {
         ConnectError::UnknownSession
         | ConnectError::NotTrusted
         | ConnectError::PairingNeeded
         | ConnectError::NoPairing
-        | ConnectError::Refused(_)
-        | ConnectError::ChangedKey { .. }
-        | ConnectError::Version => true,
+        | ConnectError::Refused(_) => true,
         ConnectError::Protocol(violation) => !violation.is_of_the_line(),
         ConnectError::Fault(code) => !crate::protocol::Violation::is_code_of_the_line(*code),
         _ => false,

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::State;
 use super::comeback::{Comeback, Failure};
 use super::reader::{Ending, Reader};
+use super::{Shared, State};
 use crate::error::ConnectError;
 use crate::event::{End, Interruption, Reason};
 use crate::protocol::{ClosedBy, Violation};
@@ -13,6 +13,9 @@ use crate::protocol::{ClosedBy, Violation};
 /// How long a side that has said and heard everything waits for a peer that perhaps has not, and
 /// comes back for it.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long whoever gives up waits until the peer has heard it: a round trip to nearly anywhere, and
+/// hardly longer than at once.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// Holds one connection after the other until the session ends, and tells its end.
 pub(super) fn run(mut reader: Reader, mut comeback: Option<Comeback>) {
@@ -49,6 +52,41 @@ enum Last {
     Ending(Ending),
     /// The peer does not go on with it.
     Refused(ConnectError),
+}
+
+impl Shared {
+    /// Says goodbye behind all that was accepted.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.connection.close();
+        self.progress.notify_all();
+        self.wake_writer(state);
+    }
+
+    /// As `close`, and the application takes nothing more.
+    pub(crate) fn abandon(&self) {
+        self.lock().abandoned = true;
+        self.close();
+    }
+
+    /// Ends the session without waiting for the peer any longer than `LAST_WORD`: a peer that is told
+    /// does not wait for this side to come back.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.lock();
+        state.given_up = true;
+        state.connection.leave();
+        drop(state);
+        self.arrival.notify_all();
+        // In a burst the writer is at it, and says it next.
+        self.write_directly();
+        let deadline = Instant::now() + LAST_WORD;
+        let mut state = self.lock();
+        while !state.down && Instant::now() < deadline {
+            state = self.wait(state, Some(deadline));
+        }
+        drop(state);
+        self.hang_up();
+    }
 }
 
 /// After the end of a connection: finds another, if the session is to go on.

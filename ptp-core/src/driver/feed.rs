@@ -1,5 +1,7 @@
 //! The event channel, as the reader sees it: what it put in, and how much of it was taken.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -30,6 +32,10 @@ pub(super) struct Feed {
     events: Sender<Event>,
     /// Events that were put in since the session began.
     put: u64,
+    /// Messages among them.
+    messages: u64,
+    /// Where the application says up to which message it is done, if it is to say so.
+    confirmed: Option<Arc<AtomicU64>>,
     /// The ranks of those that are no messages and were not yet taken when it looked last.
     others: Vec<(u64, Kind)>,
     delivered: u64,
@@ -41,10 +47,12 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(events: Sender<Event>) -> Self {
+    pub(super) fn new(events: Sender<Event>, confirmed: Option<Arc<AtomicU64>>) -> Self {
         Self {
             events,
             put: 0,
+            messages: 0,
+            confirmed,
             others: Vec::new(),
             delivered: 0,
             look: LOOK_FIRST,
@@ -53,8 +61,20 @@ impl Feed {
         }
     }
 
-    /// How many messages the application has not yet taken.
+    /// How many messages the application is not yet done with.
     pub(super) fn waiting(&mut self) -> usize {
+        let untaken = self.untaken_messages();
+        let Some(confirmed) = &self.confirmed else {
+            return untaken;
+        };
+        // Nobody is done with what has not even come.
+        let open = self
+            .messages
+            .saturating_sub(confirmed.load(Ordering::Acquire));
+        usize::try_from(open).unwrap_or(usize::MAX)
+    }
+
+    fn untaken_messages(&mut self) -> usize {
         let length = self.events.len();
         if self.others.is_empty() {
             return length;
@@ -67,6 +87,7 @@ impl Feed {
     /// Hands messages over.
     pub(super) fn put_messages(&mut self, messages: &mut Vec<Message>) {
         self.put += messages.len() as u64;
+        self.messages += messages.len() as u64;
         for message in messages.drain(..) {
             // Fails only if the application has dropped the session: nobody is left who would miss
             // it, and it is not acknowledged.
@@ -148,7 +169,7 @@ impl Feed {
     fn untaken(&mut self, kind: Kind) -> usize {
         let count = |others: &[(u64, Kind)]| others.iter().filter(|(_, it)| *it == kind).count();
         if count(&self.others) > 0 {
-            self.waiting();
+            self.untaken_messages();
         }
         count(&self.others)
     }
@@ -168,7 +189,7 @@ mod tests {
 
     fn feed() -> (Feed, Receiver<Event>) {
         let (events, taken) = unbounded();
-        (Feed::new(events), taken)
+        (Feed::new(events, None), taken)
     }
 
     fn interrupt(feed: &mut Feed) {

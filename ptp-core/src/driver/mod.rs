@@ -28,6 +28,7 @@ mod tests;
 mod writer;
 
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -109,9 +110,13 @@ pub(crate) struct Running {
 }
 
 /// Starts a session's reader, which starts a writer for each connection. `comeback` is how it gets
-/// another connection, if it can.
-pub(crate) fn start(established: Established, comeback: Option<Comeback>) -> io::Result<Running> {
-    let now = Instant::now();
+/// another connection, if it can; `confirmed` is where the application says what it is done with, if
+/// it is to say so.
+pub(crate) fn start(
+    established: Established,
+    comeback: Option<Comeback>,
+    confirmed: Option<Arc<AtomicU64>>,
+) -> io::Result<Running> {
     let Established {
         sealer,
         writer,
@@ -120,23 +125,7 @@ pub(crate) fn start(established: Established, comeback: Option<Comeback>) -> io:
         ..
     } = established;
     let shared = Arc::new(Shared {
-        state: Mutex::new(State {
-            connection: Connection::new(&limits, now),
-            writer_asleep: false,
-            waiting: 0,
-            received_since_write: true,
-            part_written: false,
-            last_write: now,
-            write_error: None,
-            given_up: false,
-            abandoned: false,
-            down: false,
-            generation: 0,
-            successor: None,
-            door_closed: false,
-            replaced: false,
-            ended: false,
-        }),
+        state: Mutex::new(State::new(&limits, Instant::now())),
         work: Condvar::new(),
         progress: Condvar::new(),
         arrival: Condvar::new(),
@@ -149,7 +138,7 @@ pub(crate) fn start(established: Established, comeback: Option<Comeback>) -> io:
         hangup: Mutex::new(Some(hangup)),
     });
     let (events_in, events) = crossbeam_channel::unbounded();
-    let feed = Feed::new(events_in);
+    let feed = Feed::new(events_in, confirmed);
     let reader = Reader::new(
         Arc::clone(&shared),
         established.inbound,
@@ -278,32 +267,6 @@ impl Shared {
         self.lock().connection.rest();
     }
 
-    /// Says goodbye behind all that was accepted.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.connection.close();
-        self.progress.notify_all();
-        self.wake_writer(state);
-    }
-
-    /// As `close`, and the application takes nothing more.
-    pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
-        self.close();
-    }
-
-    /// Ends the session without waiting for the peer any longer. It is told, if that can be written
-    /// without waiting: then it does not wait for this side to come back.
-    pub(crate) fn give_up(&self) {
-        let mut state = self.lock();
-        state.given_up = true;
-        state.connection.leave();
-        drop(state);
-        self.write_directly();
-        self.hang_up();
-        self.arrival.notify_all();
-    }
-
     fn hang_up(&self) {
         let hangup = self.hangup();
         let present = hangup.clone();
@@ -378,6 +341,26 @@ impl Shared {
 }
 
 impl State {
+    fn new(limits: &Limits, now: Instant) -> Self {
+        Self {
+            connection: Connection::new(limits, now),
+            writer_asleep: false,
+            waiting: 0,
+            received_since_write: true,
+            part_written: false,
+            last_write: now,
+            write_error: None,
+            given_up: false,
+            abandoned: false,
+            down: false,
+            generation: 0,
+            successor: None,
+            door_closed: false,
+            replaced: false,
+            ended: false,
+        }
+    }
+
     /// Whether the session is to go on over another connection.
     fn is_wanted(&self) -> bool {
         !(self.given_up || self.replaced || self.door_closed || self.ended)

@@ -1,0 +1,144 @@
+//! What docs/json.md says, read from its tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+const DOCUMENT: &str = include_str!("../../../docs/json.md");
+/// What every event has.
+const COMMON: [&str; 3] = ["v", "event", "time"];
+
+/// For each event its fields, `outer.inner` where they are nested, with their types.
+pub(crate) struct Schema(BTreeMap<String, BTreeMap<String, String>>);
+
+impl Schema {
+    pub(crate) fn documented() -> &'static Self {
+        static SCHEMA: OnceLock<Schema> = OnceLock::new();
+        SCHEMA.get_or_init(|| Self::read(DOCUMENT))
+    }
+
+    fn read(document: &str) -> Self {
+        let mut schema = BTreeMap::new();
+        for section in document.split("\n### ").skip(1) {
+            let (name, rest) = section.split_once('\n').unwrap();
+            // Tables of other things have other columns.
+            let rows = rest
+                .lines()
+                .skip_while(|line| !line.starts_with("| field |"));
+            let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+            let fields = rows.map(|row| {
+                let cells: Vec<_> = row.split('|').map(str::trim).collect();
+                (cells[1].trim_matches('`').to_owned(), cells[2].to_owned())
+            });
+            schema.insert(name.trim_matches('`').to_owned(), fields.collect());
+        }
+        assert!(schema.len() > 10, "the events were not found");
+        Self(schema)
+    }
+
+    /// Asserts that an event is as documented.
+    pub(crate) fn check(&self, event: &Value) {
+        let name = event["event"].as_str().unwrap_or_default();
+        let fields = self
+            .0
+            .get(name)
+            .unwrap_or_else(|| panic!("no such event: {event}"));
+        assert_eq!(event["v"], 1, "{event}");
+        assert!(is_time(&event["time"]), "{event}");
+        let found: BTreeMap<_, _> = flat(event).into_iter().collect();
+        for (field, value) in &found {
+            let documented = fields.get(field);
+            let documented = documented.unwrap_or_else(|| panic!("{field} in {event}"));
+            assert!(fits(value, documented), "{field}: {documented} in {event}");
+        }
+        for (field, documented) in fields {
+            let is_there = found.contains_key(field) || documented.ends_with(", optional");
+            assert!(is_there, "no {field} in {event}");
+        }
+        if let Some(sent) = event.get("sent") {
+            assert!(is_time(sent), "{event}");
+        }
+    }
+
+    /// All events with all their fields.
+    pub(crate) fn fields(&self) -> BTreeSet<(String, String)> {
+        let fields = |(name, fields): (&String, &BTreeMap<String, String>)| {
+            let name = name.clone();
+            let fields: Vec<_> = fields.keys().cloned().collect();
+            fields.into_iter().map(move |field| (name.clone(), field))
+        };
+        self.0.iter().flat_map(fields).collect()
+    }
+}
+
+/// An event with each of its fields.
+pub(crate) fn fields_of(event: &Value) -> Vec<(String, String)> {
+    let name = event["event"].as_str().unwrap();
+    let fields = flat(event).into_iter();
+    fields.map(|(field, _)| (name.to_owned(), field)).collect()
+}
+
+/// The documented commands, each a line.
+pub(crate) fn commands() -> Vec<&'static str> {
+    let (_, rest) = DOCUMENT.split_once("```json\n").unwrap();
+    rest.split_once("```").unwrap().0.lines().collect()
+}
+
+/// The fields of its own, those of an object within it by themselves.
+fn flat(event: &Value) -> Vec<(String, &Value)> {
+    let mut fields = Vec::new();
+    for (name, value) in event.as_object().unwrap() {
+        match value.as_object() {
+            _ if COMMON.contains(&name.as_str()) => {}
+            Some(inner) => {
+                let inner = inner.iter();
+                fields.extend(inner.map(|(field, value)| (format!("{name}.{field}"), value)));
+            }
+            None => fields.push((name.clone(), value)),
+        }
+    }
+    fields
+}
+
+fn fits(value: &Value, documented: &str) -> bool {
+    let all = |is: fn(&Value) -> bool| value.as_array().is_some_and(|all| all.iter().all(is));
+    match documented.trim_end_matches(", optional") {
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array of string" => all(Value::is_string),
+        "array of number" => all(Value::is_number),
+        "any" => true,
+        other => panic!("the documentation has a type {other}"),
+    }
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+fn is_time(value: &Value) -> bool {
+    let shape: String = value
+        .as_str()
+        .unwrap_or_default()
+        .chars()
+        .map(|character| {
+            if character.is_ascii_digit() {
+                '0'
+            } else {
+                character
+            }
+        })
+        .collect();
+    shape == "0000-00-00T00:00:00.000Z"
+}
+
+/// The example at the head of the documentation, too.
+#[test]
+fn the_example_is_as_documented() {
+    let lines: Vec<_> = DOCUMENT
+        .lines()
+        .filter(|line| line.starts_with("{\"v\""))
+        .collect();
+    assert!(lines.len() > 3);
+    for line in lines {
+        Schema::documented().check(&serde_json::from_str(line).unwrap());
+    }
+}
