@@ -12,12 +12,13 @@ use std::fs;
 use source::{Source, code, functions, paths, root, sources, without_tests};
 
 /// Which modules of the library a module may name. Where names are given, only those of it.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     (
         "lib",
         &[
             "config",
             "connect",
+            "diagnosis",
             "driver",
             "error",
             "event",
@@ -59,6 +60,19 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "error",
             "peer",
             "protocol",
+            "transport",
+            "trust",
+        ],
+    ),
+    (
+        "diagnosis",
+        &[
+            "connect",
+            "driver",
+            "config",
+            "error",
+            "protocol::identify",
+            "protocol::Pairing",
             "transport",
             "trust",
         ],
