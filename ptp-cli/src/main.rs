@@ -2,8 +2,10 @@
 
 mod args;
 mod chat;
+mod doctor;
 mod escape;
 mod exit;
+mod guide;
 mod input;
 mod log_door;
 mod open;
@@ -17,16 +19,19 @@ use args::Command;
 use clap::Parser;
 
 fn main() {
-    exit::exit(match args::Cli::parse().command {
-        Command::Id => peers::id(),
-        Command::Peers { action } => peers::run(action.as_ref()),
-        Command::Talk(talk) => {
-            log_door::start(talk.options().verbose);
-            if terminal::Terminal::usable() {
-                chat::run(talk)
-            } else {
-                pipe::run(&talk)
+    exit::exit(
+        match guide::command().unwrap_or_else(|| args::Cli::parse().command) {
+            Command::Id => peers::id(),
+            Command::Peers { action } => peers::run(action.as_ref()),
+            Command::Doctor(asked) => doctor::run(&asked),
+            Command::Talk(talk) => {
+                log_door::start(talk.options().verbose);
+                if terminal::Terminal::usable() {
+                    chat::run(talk)
+                } else {
+                    pipe::run(&talk)
+                }
             }
-        }
-    })
+        },
+    )
 }

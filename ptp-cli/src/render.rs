@@ -1,5 +1,7 @@
 //! Every line that the program says itself.
 
+pub(crate) mod doctor;
+pub(crate) mod guide;
 mod trust;
 
 use std::io::ErrorKind;
