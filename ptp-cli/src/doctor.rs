@@ -22,13 +22,14 @@ pub(crate) fn run(asked: &Doctor) -> Exit {
     if config.expected_key.is_some() {
         say(&render::doctor::known(&asked.host, &place));
     }
-    let (mut reached, mut needs_code) = (false, false);
+    let (mut here, mut reached, mut needs_code) = (false, false, false);
     let (mut unreached, mut failed) = (None, None);
     for check in diagnose(&place, &config) {
         for line in render::doctor::check(&check, &place) {
             say(&line);
         }
         match check {
+            Check::Route { to, result } => here |= result.is_ok_and(|from| from == to.ip()),
             Check::Reach { result, .. } => match result {
                 Ok(()) => reached = true,
                 Err(error) => unreached = Some(error),
@@ -43,7 +44,7 @@ pub(crate) fn run(asked: &Doctor) -> Exit {
     // One address that answers is enough.
     match failed.or(unreached.filter(|_| !reached)) {
         Some(error) => {
-            let (lines, exit) = render::doctor::advice(&error, &place, asked.timeout);
+            let (lines, exit) = render::doctor::advice(&error, &place, here, asked.timeout);
             lines.iter().for_each(|line| say(line));
             exit
         }

@@ -19,7 +19,6 @@ pub(crate) fn command() -> Option<Command> {
     if env::args_os().len() > 1 || !somebody {
         return None;
     }
-    let leaving = signals::exit_meanwhile();
     let peers = match reachable() {
         Ok(peers) => peers,
         Err(error) => {
@@ -27,9 +26,8 @@ pub(crate) fn command() -> Option<Command> {
             exit::exit(Exit::Unexpected)
         }
     };
-    let command = ask(&peers, &mut io::stdin().lock(), &mut io::stdout());
-    drop(leaving);
-    match command {
+    let ask = || ask(&peers, &mut io::stdin().lock(), &mut io::stdout());
+    match signals::exit_meanwhile(ask) {
         Ok(Some(command)) => Some(command),
         Ok(None) => exit::exit(Exit::Fine),
         Err(error) => {

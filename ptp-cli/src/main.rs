@@ -19,19 +19,18 @@ use args::Command;
 use clap::Parser;
 
 fn main() {
-    exit::exit(
-        match guide::command().unwrap_or_else(|| args::Cli::parse().command) {
-            Command::Id => peers::id(),
-            Command::Peers { action } => peers::run(action.as_ref()),
-            Command::Doctor(asked) => doctor::run(&asked),
-            Command::Talk(talk) => {
-                log_door::start(talk.options().verbose);
-                if terminal::Terminal::usable() {
-                    chat::run(talk)
-                } else {
-                    pipe::run(&talk)
-                }
+    let command = guide::command().unwrap_or_else(|| args::Cli::parse().command);
+    exit::exit(match command {
+        Command::Id => peers::id(),
+        Command::Peers { action } => peers::run(action.as_ref()),
+        Command::Doctor(asked) => doctor::run(&asked),
+        Command::Talk(talk) => {
+            log_door::start(talk.options().verbose);
+            if terminal::Terminal::usable() {
+                chat::run(talk)
+            } else {
+                pipe::run(&talk)
             }
-        },
-    )
+        }
+    })
 }

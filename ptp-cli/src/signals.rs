@@ -22,34 +22,27 @@ pub(crate) fn watch(_ended: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// While it is held, HUP, INT and TERM end the program with the exit code of a signal before a
-/// connection stood; after that they do nothing until they are watched.
-pub(crate) struct ExitMeanwhile(#[cfg(unix)] std::sync::Arc<std::sync::atomic::AtomicBool>);
+/// Asks; meanwhile HUP, INT and TERM end the program as before a connection stood. After that they
+/// do nothing until they are watched.
+#[cfg(unix)]
+pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-/// See [`ExitMeanwhile`]. Windows ends the program by itself.
-pub(crate) fn exit_meanwhile() -> ExitMeanwhile {
-    #[cfg(unix)]
-    {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
-            let held = std::sync::Arc::clone(&held);
-            let status = 128 + signal;
-            if let Err(error) =
-                signal_hook::flag::register_conditional_shutdown(signal, status, held)
-            {
-                log::warn!("signals can't be watched: {error}");
-            }
-        }
-        ExitMeanwhile(held)
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag::register_conditional_shutdown;
+
+    let asking = Arc::new(AtomicBool::new(true));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // Where it fails, the system ends the program by the signal itself.
+        let _ = register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asking));
     }
-    #[cfg(not(unix))]
-    ExitMeanwhile()
+    let answer = ask();
+    asking.store(false, Ordering::SeqCst);
+    answer
 }
 
-#[cfg(unix)]
-impl Drop for ExitMeanwhile {
-    fn drop(&mut self) {
-        self.0.store(false, std::sync::atomic::Ordering::SeqCst);
-    }
+#[cfg(not(unix))]
+pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
+    ask()
 }

@@ -12,8 +12,7 @@ use crate::escape;
 use crate::exit::Exit;
 
 /// What the dialler can't find out without taking the place of a conversation.
-const NOT_ASKED: &str =
-    "Not asked: whether it lets you in, or is busy. The answer would end its wait for others";
+const NOT_ASKED: &str = "Not asked: whether it lets you in, or is busy; that would end its wait";
 
 /// The line of a step.
 fn step(name: &str, is_fine: bool, text: &str) -> String {
@@ -145,12 +144,18 @@ fn trust(found: Fingerprint, result: &Result<Outlook, ConnectError>) -> Vec<Stri
     }
 }
 
-/// Why it usually fails so, and what to do; how to exit.
-pub(crate) fn advice(error: &ConnectError, place: &str, timeout: Duration) -> (Vec<String>, Exit) {
+/// Why it usually fails so, and what to do; how to exit. `here` says that the place is on this
+/// machine.
+pub(crate) fn advice(
+    error: &ConnectError,
+    place: &str,
+    here: bool,
+    timeout: Duration,
+) -> (Vec<String>, Exit) {
     let (text, exit) = connect_error(error, place, timeout.as_secs_f64());
     let lines = text.lines().map(|line| line.trim_start_matches("[ERROR]"));
     let mut lines: Vec<_> = lines.map(|line| more(line.trim_start())).collect();
-    lines.extend(hint(error, place).map(|hint| more(&hint)));
+    lines.extend(hint(error, place, here).map(|hint| more(&hint)));
     (lines, exit)
 }
 
@@ -165,7 +170,7 @@ pub(crate) fn code_needed(host: &str, port: Option<u16>) -> String {
 }
 
 /// What may help on this system, or be so on the other.
-fn hint(error: &ConnectError, place: &str) -> Option<String> {
+fn hint(error: &ConnectError, place: &str, here: bool) -> Option<String> {
     let (host, port) = place.rsplit_once(':')?;
     let host = escape::name(host.trim_matches(['[', ']']));
     Some(match error {
@@ -176,8 +181,8 @@ fn hint(error: &ConnectError, place: &str) -> Option<String> {
             "What this system makes of the name: `{LOOK_UP} {host}`. In a home network it often has \
              an end, such as {host}.local"
         ),
-        ConnectError::Unreachable { address, cause } => match cause.kind() {
-            ErrorKind::ConnectionRefused if address.ip().is_loopback() => {
+        ConnectError::Unreachable { cause, .. } => match cause.kind() {
+            ErrorKind::ConnectionRefused if here => {
                 format!("What listens on this machine: `{LISTENERS}`")
             }
             ErrorKind::ConnectionRefused => "What listens on that machine: `ss -ltn` on Linux, \
@@ -230,4 +235,45 @@ fn time(took: Duration) -> String {
 /// Of an error that came from a file: fit to stand in a line.
 fn first_line(text: &str) -> String {
     escape::name(text.lines().next().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: &ConnectError, place: &str, here: bool) -> String {
+        advice(error, place, here, Duration::from_secs(10))
+            .0
+            .join("\n")
+    }
+
+    #[test]
+    fn what_helps_depends_on_the_place() {
+        let http = ConnectError::NotPtp("HTTP");
+        assert!(said(&http, "192.0.2.1:5000", false).contains("AirPlay"));
+        assert!(!said(&http, "192.0.2.1:80", false).contains("AirPlay"));
+        let refused = ConnectError::Unreachable {
+            address: ([192, 0, 2, 1], 5000).into(),
+            cause: ErrorKind::ConnectionRefused.into(),
+        };
+        assert!(said(&refused, "192.0.2.1:5000", true).contains("this machine"));
+        assert!(said(&refused, "192.0.2.1:5000", false).contains("that machine"));
+        let unknown = |host: &str| ConnectError::Resolve {
+            host: host.to_owned(),
+            cause: ErrorKind::NotFound.into(),
+        };
+        assert!(said(&unknown("alice"), "alice:5000", false).contains("alice.local"));
+        assert!(!said(&unknown("alice.lan"), "alice.lan:5000", false).contains(".local"));
+    }
+
+    #[test]
+    fn what_a_name_contains_is_escaped() {
+        let result = Err(ConnectError::Address("\x1b[2J".to_owned()));
+        let took = Duration::from_millis(1500);
+        let lines = check(&Check::Name { result, took }, "\x1b[2J:5000");
+        assert_eq!(
+            lines,
+            ["name       no  ^[[2J is neither a name nor an address (1.5 s)"]
+        );
+    }
 }

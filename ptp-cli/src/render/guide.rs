@@ -31,8 +31,5 @@ pub(crate) fn misunderstood(last: usize) -> String {
         1 => "1".to_owned(),
         last => format!("a number from 1 to {last}"),
     };
-    format!(
-        "Type {numbers}, or an address such as alice.lan, 192.168.1.5 or 192.168.1.5 7000; quit \
-         leaves"
-    )
+    format!("Type {numbers}, or an address such as alice.lan or 192.168.1.5 7000; quit leaves")
 }
