@@ -28,9 +28,11 @@ Examples:
   ptp client alice.lan             talk to them
   printf 'done\\n' | ptp client alice.lan 7000
                                    deliver one line and leave
+  ptp doctor alice.lan             why it does not work
   ptp id                           your own fingerprint
   ptp peers                        whom you know
 
+Without arguments, on a terminal, it asks what to do.
 Type 'quit' or 'exit' to disconnect. Two that never met need the pairing code
 that the server shows, once.")]
 pub(crate) struct Cli {
@@ -42,6 +44,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     #[command(flatten)]
     Talk(Box<Talk>),
+    /// Find out what stands between you and somebody, step by step
+    #[command(after_help = "\
+Examples:
+  ptp doctor alice.lan             as `ptp client alice.lan` would go
+  ptp doctor 192.168.1.5 7000      another port
+  ptp doctor Ana && ptp client Ana < notes.txt
+
+Name, route, TCP, protocol, version, handshake, key, trust: a line for each. It
+begins no conversation, so a server that waits goes on waiting. Exit codes: 0
+all is well; 3 the other side can't be reached or is not PTP; 4 its key has
+changed, or a pairing code is needed.")]
+    Doctor(Doctor),
     /// Show your own fingerprint, for others to compare
     #[command(after_help = "\
 Examples:
@@ -88,6 +102,19 @@ Examples:
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
+}
+
+/// Whom to look for.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// A name, an IPv4 or an IPv6 address, or the name of a known peer
+    pub(crate) host: String,
+    /// The port [default: 5000, or the known peer's]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// How long each step may take
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
 }
 
 /// What is done with the known peers.

@@ -1,5 +1,7 @@
 //! A conversation on a terminal.
 
+mod commands;
+mod input_history;
 mod typing;
 
 use std::collections::VecDeque;
@@ -12,9 +14,9 @@ use std::{io, mem};
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
 use ptp_core::{Code, End, Event, Home, Message, MessageKind, Reason, Session};
 
+use self::input_history::InputHistory;
 use crate::args::{Bell, Options, Talk};
 use crate::exit::{self, Exit};
-use crate::input_history::InputHistory;
 use crate::open::{self, Failure, Person};
 use crate::terminal::Terminal;
 use crate::{log_door, render};

@@ -2,12 +2,11 @@
 
 mod args;
 mod chat;
-mod commands;
+mod doctor;
 mod escape;
 mod exit;
 mod generate;
-mod input;
-mod input_history;
+mod guide;
 mod log_door;
 mod open;
 mod peers;
@@ -20,9 +19,11 @@ use args::Command;
 use clap::Parser;
 
 fn main() {
-    exit::exit(match args::Cli::parse().command {
+    let command = guide::command().unwrap_or_else(|| args::Cli::parse().command);
+    exit::exit(match command {
         Command::Id => peers::id(),
         Command::Peers { action } => peers::run(action.as_ref()),
+        Command::Doctor(asked) => doctor::run(&asked),
         Command::Generate(what) => generate::run(&what),
         Command::Talk(talk) => {
             log_door::start(talk.options().verbose);

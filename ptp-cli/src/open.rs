@@ -1,5 +1,7 @@
 //! From the command line to an open session.
 
+mod port_owner;
+
 use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -122,8 +124,8 @@ fn listen(
     person: &impl Person,
 ) -> Result<Door, Failure> {
     let address = format!("{}:{port}", bracketed(bind.unwrap_or_default()));
-    let listener =
-        Listener::bind(&address, config).map_err(|error| render::listen_error(&error, port))?;
+    let listener = Listener::bind(&address, config)
+        .map_err(|error| render::listen_error(&error, port, port_owner::in_the_way(&error)))?;
     let bound = listener.local_addr().map_err(unexpected)?;
     person.listening(bound, &own_addresses());
     if config.trust.lets_anyone_in() {
@@ -195,7 +197,7 @@ fn go(place: &str, config: &mut Config, person: &impl Person) -> Result<Session,
 }
 
 /// Where to go: a known peer's last address, whose key must then answer, or the host as it is.
-fn place(
+pub(crate) fn place(
     host: &str,
     port: Option<u16>,
     peers: &KnownPeers,

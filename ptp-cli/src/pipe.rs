@@ -1,6 +1,7 @@
 //! A conversation in a pipe, in one of four manners: lines, JSON, a question, a program that answers.
 
 mod ask;
+mod input;
 mod json;
 mod lines;
 mod manner;
@@ -18,11 +19,12 @@ use ptp_core::{Event, MessageId, Reason, Session};
 
 use crate::args::Talk;
 use crate::exit::{self, Exit};
-use crate::input::{End, Outlet};
 use crate::open::{self, Person};
 use crate::{render, signals};
 
 pub(crate) use ask::Choices;
+pub(crate) use input::is_quit;
+use input::{End, Outlet};
 use manner::{Ear, Manner, complain};
 
 /// How long what was accepted may take to be delivered after a signal.

@@ -1,5 +1,7 @@
 //! Every line that the program says itself.
 
+pub(crate) mod doctor;
+pub(crate) mod guide;
 mod scripts;
 mod talk;
 mod trust;
@@ -234,17 +236,26 @@ pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> 
     (format!("[ERROR] {text}"), exit)
 }
 
-/// Why a port could not be listened at, and what to do.
-pub(crate) fn listen_error(error: &ListenError, port: u16) -> (String, Exit) {
+/// Why a port could not be listened at, and what to do; `owner` is the program that has it, and its
+/// process.
+pub(crate) fn listen_error(
+    error: &ListenError,
+    port: u16,
+    owner: Option<(String, u32)>,
+) -> (String, Exit) {
     let next = port.checked_add(1).unwrap_or(DEFAULT_PORT);
-    let airplay = if cfg!(target_os = "macos") && port == DEFAULT_PORT {
-        " (on a Mac it is often AirPlay)"
-    } else {
-        ""
+    let by = match owner {
+        Some((name, process)) => {
+            format!(" by {} (process {process})", escape::name(&name))
+        }
+        None if cfg!(target_os = "macos") && port == DEFAULT_PORT => {
+            " (on a Mac it is often AirPlay)".to_owned()
+        }
+        None => String::new(),
     };
     let text = match error {
         ListenError::Bind { cause, .. } if cause.kind() == ErrorKind::AddrInUse => {
-            format!("Port {port} is in use{airplay}: try `ptp server {next}`")
+            format!("Port {port} is in use{by}: try `ptp server {next}`")
         }
         ListenError::Bind { cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
             format!("Port {port} is not allowed to you: try `ptp server {DEFAULT_PORT}`")

@@ -21,3 +21,28 @@ pub(crate) fn watch(ended: impl Fn(i32) + Send + 'static) -> io::Result<()> {
 pub(crate) fn watch(_ended: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
+
+/// Asks; meanwhile HUP, INT and TERM end the program as before a connection stood. After that they
+/// do nothing until they are watched.
+#[cfg(unix)]
+pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag::register_conditional_shutdown;
+
+    let asking = Arc::new(AtomicBool::new(true));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // Where it fails, the system ends the program by the signal itself.
+        let _ = register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asking));
+    }
+    let answer = ask();
+    asking.store(false, Ordering::SeqCst);
+    answer
+}
+
+#[cfg(not(unix))]
+pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
+    ask()
+}

@@ -66,8 +66,22 @@ fn the_port_is_in_use() {
     let held = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = held.local_addr().unwrap().port();
     let ended = Ptp::without_input(&["server", &port.to_string()]).wait();
-    let advice = format!("Port {port} is in use: try `ptp server {}`", port + 1);
+    let advice = format!(": try `ptp server {}`", port + 1);
     ended.is(3, "").says(&advice);
+    // The one that holds it is this test.
+    let by = if cfg!(target_os = "linux") {
+        " by "
+    } else {
+        ""
+    };
+    let process = if cfg!(target_os = "linux") {
+        format!(" (process {})", std::process::id())
+    } else {
+        String::new()
+    };
+    ended
+        .says(&format!("Port {port} is in use{by}"))
+        .says(&format!("{process}: try"));
 }
 
 #[test]

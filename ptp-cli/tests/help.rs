@@ -51,6 +51,11 @@ fn the_help_of_client_is_as_reviewed() {
 }
 
 #[test]
+fn the_help_of_doctor_is_as_reviewed() {
+    help(&["doctor", "--help"], include_str!("help/doctor.txt"));
+}
+
+#[test]
 fn the_help_of_id_and_of_peers_is_as_reviewed() {
     help(&["id", "--help"], include_str!("help/id.txt"));
     help(&["peers", "--help"], include_str!("help/peers.txt"));

@@ -41,7 +41,7 @@ fn receive<T>(
 }
 
 /// Looks a name up in a thread that is abandoned at the deadline: the system's look-up has none.
-fn resolve(
+pub(crate) fn resolve(
     address: &str,
     deadline: Instant,
     is_wanted: &dyn Fn() -> bool,

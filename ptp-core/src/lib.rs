@@ -39,6 +39,7 @@ struct Readme;
 
 mod config;
 mod connect;
+mod diagnosis;
 mod driver;
 mod error;
 mod event;
@@ -55,6 +56,7 @@ pub mod transport;
 mod trust;
 
 pub use config::Config;
+pub use diagnosis::{Check, Diagnosis, Outlook, diagnose};
 pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
 pub use event::{End, Event, Interruption, Reason, Resumption};
 pub use listener::{Incoming, Listener, Notice};

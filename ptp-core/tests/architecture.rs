@@ -12,12 +12,13 @@ use std::fs;
 use source::{Source, code, functions, paths, root, sources, without_tests};
 
 /// Which modules of the library a module may name. Where names are given, only those of it.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
             "config",
             "connect",
+            "diagnosis",
             "driver",
             "error",
             "event",
@@ -72,6 +73,19 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "peer",
             "planted",
             "protocol",
+            "transport",
+            "trust",
+        ],
+    ),
+    (
+        "diagnosis",
+        &[
+            "connect",
+            "driver",
+            "config",
+            "error",
+            "protocol::identify",
+            "protocol::Pairing",
             "transport",
             "trust",
         ],

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ptp_core::{Payload, Secret, Session, TrySendError};
 
+use super::commands::Command;
 use super::{Chat, Present};
-use crate::commands::Command;
 use crate::render;
 use crate::terminal::Entry;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, never};
 use ptp_core::{Message, Session};
 
+use super::input;
 use super::manner::{Ear, Manner, Nobody};
-use crate::{input, render};
+use crate::render;
 
 /// Every line of the input is a message.
 pub(super) fn ear(verbatim: bool) -> Ear {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use ptp_core::{Code, Interruption, Message, MessageId, Resumption, Session, Standing};
 
+use super::input::{End, Outlet};
 use crate::exit::Exit;
-use crate::input::{End, Outlet};
 use crate::open::Person;
 use crate::render;
 

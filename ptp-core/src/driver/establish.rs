@@ -74,6 +74,23 @@ pub(super) fn shake(
     identity: &Identity,
     deadline: Instant,
 ) -> Result<(Line, Checked), ConnectError> {
+    meet(halves, identity, deadline)?.shake()
+}
+
+/// A listener that answered the dialler's first line.
+pub(crate) struct Met<'a> {
+    line: Line,
+    dial: Dial<'a>,
+    answer: Vec<u8>,
+    suite: Suite,
+}
+
+/// Sends the dialler's first line, and waits for the listener's.
+pub(crate) fn meet(
+    halves: Halves,
+    identity: &Identity,
+    deadline: Instant,
+) -> Result<Met<'_>, ConnectError> {
     let mut line = Line::new(halves, deadline);
     let dial = Dial::new(secrets(identity), &Suite::preferred());
     line.write(dial.offer())?;
@@ -84,16 +101,33 @@ pub(super) fn shake(
         Some(Answer::Overloaded) => return Err(ConnectError::Overloaded),
         None => return Err(ConnectError::NotPtp(identify(&answer))),
     };
-    line.stage = Stage::Handshake;
-    let (dialled, message_1) = dial.handle_answer(&answer, suite)?;
-    line.write_message(&message_1)?;
-    let checked = dialled.handle_message_2(&line.read_message(MESSAGE_2)?)?;
-    Ok((line, checked))
+    Ok(Met {
+        line,
+        dial,
+        answer,
+        suite,
+    })
+}
+
+impl Met<'_> {
+    fn shake(mut self) -> Result<(Line, Checked), ConnectError> {
+        self.line.stage = Stage::Handshake;
+        let (dialled, message_1) = self.dial.handle_answer(&self.answer, self.suite)?;
+        self.line.write_message(&message_1)?;
+        let checked = dialled.handle_message_2(&self.line.read_message(MESSAGE_2)?)?;
+        Ok((self.line, checked))
+    }
+
+    /// Finds out whose key answers, and leaves without having said who calls.
+    pub(crate) fn look(self) -> Result<PublicKey, ConnectError> {
+        let (_, checked) = self.shake()?;
+        Ok(PublicKey(checked.peer))
+    }
 }
 
 impl Dialling<'_> {
     /// Whether to talk to the one that answered, and what to say of pairing.
-    fn judge(&self, key: PublicKey) -> Result<(Judged, Pairing), ConnectError> {
+    pub(crate) fn judge(&self, key: PublicKey) -> Result<(Judged, Pairing), ConnectError> {
         let trust = &self.config.trust;
         if let Some(expected) = self.config.expected_key {
             self.check(key, expected)?;

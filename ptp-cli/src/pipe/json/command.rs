@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
-use crate::input::{self, End, Outlet, Outlets, PIECE, Unsent};
+use crate::pipe::input::{self, End, Outlet, Outlets, PIECE, Unsent};
 use crate::render;
 
 /// A byte of a message may be written as `\u0000`.

@@ -1,5 +1,7 @@
 //! What a line that begins with `/` means on a terminal.
 
+use crate::pipe::is_quit;
+
 /// What to do with an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
@@ -16,8 +18,7 @@ pub(crate) enum Command<'a> {
 impl<'a> Command<'a> {
     /// A block of several lines is never a command.
     pub(crate) fn of(entry: &'a str) -> Self {
-        let word = entry.trim_ascii();
-        if word.eq_ignore_ascii_case("quit") || word.eq_ignore_ascii_case("exit") {
+        if is_quit(entry.as_bytes()) {
             return Self::Leave;
         }
         match entry.strip_prefix('/') {
