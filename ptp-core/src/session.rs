@@ -140,7 +140,11 @@ impl Session {
         let encryption = established.suite.noise();
         let confirmed = config.confirm.then(Arc::default);
         let comeback = way.map(|way| Comeback {
-            config: config.clone(),
+            // A code is for one pairing.
+            config: Config {
+                code: None,
+                ..config.clone()
+            },
             identity: identity.clone(),
             session: established.session,
             peer: established.peer_key,

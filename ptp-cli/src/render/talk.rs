@@ -106,7 +106,14 @@ pub(crate) fn who(session: &Session, round_trip: Option<Duration>) -> Vec<String
         None => "no sign of life for a second".to_owned(),
     };
     let stats = session.stats();
-    let (sent, waiting) = (stats.sent, stats.unacknowledged);
+    let sent = match (stats.sent, stats.unacknowledged) {
+        (0, _) => "nothing sent yet".to_owned(),
+        (sent, 0) => format!("{sent} {} sent, all delivered", messages(sent)),
+        (sent, waiting) => format!(
+            "{sent} {} sent, {waiting} not delivered yet",
+            messages(sent)
+        ),
+    };
     let lines = [
         format!(
             "[WHO] {}, {standing}; fingerprint {}",
@@ -115,10 +122,8 @@ pub(crate) fn who(session: &Session, round_trip: Option<Duration>) -> Vec<String
         ),
         format!("[WHO] {place}, encrypted: {}", session.encryption()),
         format!(
-            "[WHO] {trip}; connection taken up again {} times; {sent} {} sent, {waiting} of them \
-             not delivered yet",
-            stats.resumes,
-            messages(sent)
+            "[WHO] {trip}; connection taken up again {} times; {sent}",
+            stats.resumes
         ),
     ];
     lines.map(|line| status(&line)).into()
