@@ -22,6 +22,8 @@ macro_rules! bugs {
 bugs! {
     /// What was handed to the application is acknowledged before it is taken.
     AckEarly,
+    /// What was taken is acknowledged, also where the application is yet to say that it is done.
+    ConfirmIgnored,
     /// Where the window is full, the oldest message gives way.
     EvictOldest,
     /// The window holds one message more than it may.

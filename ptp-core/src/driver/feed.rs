@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::event::{End, Event, Interruption, Resumption};
+use crate::planted::{Bug, planted};
 use crate::protocol::{Message, MessageId};
 
 /// The first look at whether the application has taken what was told last, where there is more to
@@ -64,7 +65,8 @@ impl Feed {
     /// How many messages the application is not yet done with.
     pub(super) fn waiting(&mut self) -> usize {
         let untaken = self.untaken_messages();
-        let Some(confirmed) = &self.confirmed else {
+        let confirmed = self.confirmed.as_ref();
+        let Some(confirmed) = confirmed.filter(|_| !planted(Bug::ConfirmIgnored)) else {
             return untaken;
         };
         // Nobody is done with what has not even come.
@@ -209,6 +211,19 @@ mod tests {
             _ => '?',
         };
         events.try_iter().take(most).map(letter).collect()
+    }
+
+    #[test]
+    fn what_was_taken_and_is_not_confirmed_still_waits() {
+        let (mut feed, _events) = feed();
+        let confirmed = Arc::new(AtomicU64::new(0));
+        feed.confirmed = Some(Arc::clone(&confirmed));
+        // Three came, and all were taken.
+        (feed.put, feed.messages) = (3, 3);
+        for (number, waiting) in [(0, 3), (2, 1), (3, 0), (u64::MAX, 0)] {
+            confirmed.store(number, Ordering::Release);
+            assert_eq!(feed.waiting(), waiting);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ const EVERY_BYTE: &str = "a_conversation_that_is_reset_at_any_byte_goes_on";
 fn caught_by(bug: Bug) -> &'static [&'static str] {
     match bug {
         Bug::AckEarly => &["only_what_the_application_took_is_acknowledged", SIMULATION],
+        Bug::ConfirmIgnored => &["what_was_taken_and_is_not_confirmed_still_waits"],
         Bug::EvictOldest | Bug::WindowOverrun => &[
             "a_full_window_has_no_room_even_where_there_is_credit",
             SIMULATION,

@@ -93,9 +93,6 @@ impl Outbound {
     #[inline]
     pub(crate) fn accept(&mut self, payload: impl Payload, unix_ms: Option<u64>) -> MessageId {
         let (kind, length) = (payload.kind(), payload.as_bytes().len());
-        if planted(Bug::EvictOldest) && self.is_full() {
-            let _ = self.handle_ack(self.acked + 1, self.granted);
-        }
         if let Some(now) = unix_ms {
             self.begin_chunk(if length < COPY_BELOW { length } else { 0 }, now);
         }
@@ -189,6 +186,9 @@ impl Outbound {
     /// Appends chunks that wait to `out`, until it holds `budget` bytes or nothing waits. It ends
     /// where a frame ends, because control frames go next.
     pub(crate) fn pull(&mut self, out: &mut Vec<Bytes>, budget: usize) {
+        if planted(Bug::EvictOldest) && self.is_full() {
+            let _ = self.handle_ack(self.acked + 1, self.granted);
+        }
         let mut bytes = 0;
         let mut broken_off = false;
         while bytes < budget || broken_off {
