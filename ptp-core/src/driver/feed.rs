@@ -14,6 +14,9 @@ use crate::protocol::{Message, MessageId};
 /// tell, and the longest pause between two looks.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 const LOOK_LAST: Duration = Duration::from_millis(100);
+/// Deliveries are told so far apart: in a dense exchange each batch of messages brings one, and to
+/// tell of each cost 3 % of the processor both ways.
+const APART: Duration = Duration::from_millis(1);
 
 /// Interruptions that may wait in the channel with their ends: the next is told, and its end only
 /// when the first was taken. A loss before that makes it last longer.
@@ -40,6 +43,8 @@ pub(super) struct Feed {
     /// The ranks of those that are no messages and were not yet taken when it looked last.
     others: Vec<(u64, Kind)>,
     delivered: u64,
+    /// When the application was told of a delivery last.
+    told: Option<Instant>,
     look: Duration,
     /// Since when the session is interrupted, by what the application was told.
     interrupted: Option<Instant>,
@@ -56,6 +61,7 @@ impl Feed {
             confirmed,
             others: Vec::new(),
             delivered: 0,
+            told: None,
             look: LOOK_FIRST,
             interrupted: None,
             resumption: None,
@@ -120,11 +126,15 @@ impl Feed {
 
     /// Tells what could not be told before, and that the peer has taken all up to message `acked`.
     /// Returns after which pause to call it again, where something is left to tell.
-    pub(super) fn put_due(&mut self, acked: u64) -> Option<Duration> {
-        let all = self.put_resumption() & self.put_delivered(acked);
-        if all {
+    pub(super) fn put_due(&mut self, now: Instant, acked: u64) -> Option<Duration> {
+        let early = self.told.is_some_and(|told| now < told + APART);
+        let told = acked == self.delivered || (!early && self.put_delivered(now, acked));
+        if self.put_resumption() && told {
             self.look = LOOK_FIRST;
             return None;
+        }
+        if early {
+            return Some(APART);
         }
         let pause = self.look;
         self.look = (pause * 2).min(LOOK_LAST);
@@ -154,14 +164,12 @@ impl Feed {
     }
 
     /// Returns whether nothing is left to tell.
-    fn put_delivered(&mut self, acked: u64) -> bool {
-        if acked == self.delivered {
-            return true;
-        }
+    fn put_delivered(&mut self, now: Instant, acked: u64) -> bool {
         if self.untaken(Kind::Delivered) > 0 {
             return false;
         }
         self.delivered = acked;
+        self.told = Some(now);
         let up_to = MessageId(acked);
         self.put(Kind::Delivered, Event::Delivered { up_to });
         true
@@ -244,11 +252,11 @@ mod tests {
             interrupt(&mut feed);
             feed.put_resumed(1);
         }
-        assert_eq!(feed.put_due(0), Some(LOOK_FIRST));
-        assert_eq!(feed.put_due(0), Some(LOOK_FIRST * 2));
+        assert_eq!(feed.put_due(Instant::now(), 0), Some(LOOK_FIRST));
+        assert_eq!(feed.put_due(Instant::now(), 0), Some(LOOK_FIRST * 2));
         // One that takes them all while the last is over, and one while it is not.
         assert_eq!(take(&events, 1), "i");
-        assert_eq!(feed.put_due(0), None);
+        assert_eq!(feed.put_due(Instant::now(), 0), None);
         assert_eq!(take(&events, 9), "rir");
         for _ in 0..3 {
             interrupt(&mut feed);
@@ -256,7 +264,7 @@ mod tests {
         }
         interrupt(&mut feed);
         assert_eq!(take(&events, 9), "iri");
-        assert_eq!(feed.put_due(0), None);
+        assert_eq!(feed.put_due(Instant::now(), 0), None);
         feed.put_resumed(1);
         assert_eq!(take(&events, 9), "r");
     }
@@ -265,18 +273,23 @@ mod tests {
     fn the_end_of_an_interruption_that_was_not_told_of_is_not_told() {
         let (mut feed, events) = feed();
         feed.put_resumed(1);
-        assert_eq!(feed.put_due(0), None);
+        assert_eq!(feed.put_due(Instant::now(), 0), None);
         assert!(events.is_empty());
     }
 
     #[test]
     fn deliveries_that_nobody_takes_become_one() {
         let (mut feed, events) = feed();
-        for acked in 1..100 {
-            feed.put_due(acked);
+        let now = Instant::now();
+        assert_eq!(feed.put_due(now, 1), None);
+        // Told too recently, and then not yet taken.
+        assert_eq!(feed.put_due(now, 2), Some(APART));
+        let later = now + APART;
+        for acked in 3..100 {
+            assert!(feed.put_due(later, acked).is_some());
         }
         assert_eq!(take(&events, 9), "d");
-        assert_eq!(feed.put_due(99), None);
+        assert_eq!(feed.put_due(later, 99), None);
         let Ok(Event::Delivered { up_to }) = events.try_recv() else {
             panic!("not told");
         };

@@ -261,7 +261,7 @@ impl Reader {
             acked
         };
         self.shared.wake_writer(state);
-        let again = self.feed.put_due(told).map(|pause| now + pause);
+        let again = self.feed.put_due(now, told).map(|pause| now + pause);
         Ok(again.map_or(deadline, |again| deadline.min(again)))
     }
 
