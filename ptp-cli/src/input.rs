@@ -103,6 +103,7 @@ fn send(sender: &Sender, line: &[u8], number: u64) -> Result<(), End> {
         SendError::TooLarge { limit, .. } => {
             End::Trouble(render::too_large(number, limit), Exit::Unexpected)
         }
+        SendError::NotPlain(_) => End::Trouble(render::not_plain(number), Exit::Unexpected),
         _ => End::Cut,
     })
 }

@@ -1,5 +1,6 @@
 //! Every line that the program says itself.
 
+mod plain;
 mod talk;
 mod trust;
 
@@ -12,6 +13,7 @@ use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
 
+pub(crate) use plain::{NOT_PLAIN, PLAIN_TOO, SPEAKS_PTP, not_plain};
 pub(crate) use talk::{
     NO_SECRET, NO_SECRETS, SECRET, SECRET_SENT, coloured_speaker, help, no_thread, secret,
     secret_came, secret_dropped, undelivered_yet, unknown_command, who,
@@ -193,19 +195,23 @@ pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> 
         ),
         E::TimedOut(Stage::Hello) => format!(
             "{place} accepted and said nothing for {timeout} s: it is probably not PTP. Is the \
-             port right?"
+             port right? {}",
+            plain::HINT
         ),
         E::Closed(Stage::Hello) => format!(
             "{place} accepted and the other side closed at once: it is not PTP, or has too many \
-             callers. Is the port right?"
+             callers. Is the port right? {}",
+            plain::HINT
         ),
         E::NotPtp(what) => format!(
             "{place} answered {what}, which is not PTP: is the port right? Start `ptp server` \
-             there, and try again"
+             there, and try again. {}",
+            plain::HINT
         ),
         E::Version => {
             format!("{place} speaks another version of PTP: update the older of the two programs")
         }
+        E::Unprovable => plain::unprovable(place),
         E::Busy => {
             format!("{place} is busy: it is in a conversation with somebody else. Try again later")
         }

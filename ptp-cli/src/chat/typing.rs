@@ -128,6 +128,7 @@ impl Chat {
             Err(TrySendError::TooLarge { limit, .. }) => {
                 self.status(&render::too_large(1, limit));
             }
+            Err(TrySendError::NotPlain(_)) => self.status(render::NOT_PLAIN),
             Err(_) => self.status(render::NOBODY),
         }
         false
