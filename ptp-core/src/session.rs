@@ -69,8 +69,7 @@ impl Session {
     pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
         let deadline = deadline(config.connect_timeout);
         if config.plain {
-            let stream = connect::connect(address, deadline, &|| true)?;
-            return Self::dial_plain(stream, config);
+            return Self::dial_plain(config, || connect::connect(address, deadline, &|| true));
         }
         let dial = |pair| {
             let stream = connect::connect(address, deadline, &|| true)?;
@@ -95,7 +94,7 @@ impl Session {
         config: &Config,
     ) -> Result<Self, ConnectError> {
         match role {
-            Role::Dialler if config.plain => Self::dial_plain(transport, config),
+            Role::Dialler if config.plain => Self::dial_plain(config, || Ok(transport)),
             Role::Dialler => {
                 let deadline = deadline(config.connect_timeout);
                 Self::dial(transport, config, None, false, deadline)
@@ -135,12 +134,15 @@ impl Session {
         Self::start(established, judged, config, identity, None)
     }
 
-    fn dial_plain(transport: impl Transport, config: &Config) -> Result<Self, ConnectError> {
+    fn dial_plain<T: Transport>(
+        config: &Config,
+        reach: impl FnOnce() -> Result<T, ConnectError>,
+    ) -> Result<Self, ConnectError> {
         if config.expected_key.is_some() {
             return Err(ConnectError::Unprovable);
         }
         let line = PlainLine {
-            halves: split(transport)?,
+            halves: split(reach()?)?,
             heard: Vec::new(),
             called: false,
         };

@@ -48,8 +48,11 @@ impl Chat {
             Command::Help => self.terminal.print(&render::help()),
             Command::Who => self.show_who(),
             Command::Secret => {
-                if self.talking().is_some() {
-                    self.terminal.ask_hidden(render::SECRET);
+                let talking = self.talking();
+                match talking.map(|session| session.encryption().is_some()) {
+                    Some(true) => self.terminal.ask_hidden(render::SECRET),
+                    Some(false) => self.status(render::NOT_PLAIN),
+                    None => {}
                 }
             }
             Command::Unknown(command) => self.status(&render::unknown_command(command)),

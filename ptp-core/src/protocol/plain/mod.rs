@@ -41,3 +41,6 @@ impl LineEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
