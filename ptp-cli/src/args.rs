@@ -139,6 +139,7 @@ Examples:
   ptp server 7000 --bind 10.0.0.5  one address only
   ptp server < answers.txt > questions.txt
   ptp server --on-message ./answer.sh --brief
+  ptp server --plain               also for nc, telnet and the original ptp.py
 
 Who is not known yet needs the code that is shown. Exit codes: 0 ended as
 somebody asked; 2 wrong usage; 3 the port can't be had; 4 a malformed code; 5 the connection was lost, or something was not delivered.")]
@@ -162,6 +163,7 @@ Examples:
   PTP_CODE=4071-magnet-village ptp client alice.lan < notes.txt
   tar c . | base64 | ptp client alice.lan
   ptp client Ana --ask 'Deploy 1.4?' --choices yes,no --wait 5m && ./deploy
+  ptp client alice.lan --plain     to nc, telnet or the original ptp.py
 
 Exit codes: 0 ended as somebody asked; 2 wrong usage; 3 the other side can't be
 reached, is busy or is not PTP; 4 not trusted: unknown, a changed key, a wrong
@@ -242,6 +244,9 @@ pub(crate) struct Options {
     /// Encrypted, but let anyone in, or accept anyone
     #[arg(long)]
     pub(crate) open: bool,
+    /// Not encrypted: lines of text, for nc, telnet and the original ptp.py; a server then takes both
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// How long to try to connect; a server gives each caller so long
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,

@@ -31,7 +31,7 @@ const MOST_STRANGERS: usize = 20;
 /// Where conversations come from.
 pub(crate) enum Door {
     /// Whoever calls. It tells further callers that the server is busy for as long as it is held.
-    Listener(Listener),
+    Listener { listener: Listener, plain: bool },
     /// Whoever answers at a place.
     Place { place: String, config: Box<Config> },
 }
@@ -80,6 +80,7 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
     let home = Home::of_user().map_err(|error| render::home_error(&error))?;
     let mut config = Config::known(home.identity, home.peers.clone());
     config.name.clone_from(&options.name);
+    config.plain = options.plain;
     config.connect_timeout = options.timeout;
     config.handshake_timeout = options.timeout;
     config.resume = options.resume.unwrap_or(P::PATIENCE);
@@ -106,13 +107,21 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
 }
 
 impl Door {
+    /// Whether plain peers come in here beside others.
+    fn takes_both(&self) -> bool {
+        matches!(self, Self::Listener { plain: true, .. })
+    }
+
     /// The next conversation: waits for somebody, or goes to somebody. `connected` is left to the
     /// caller: when it is heard, a signal must find the conversation.
     pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Session>, Failure> {
         let session = match self {
-            Self::Listener(listener) => wait(listener, person),
+            Self::Listener { listener, .. } => wait(listener, person),
             Self::Place { place, config } => go(place, config, person),
         }?;
+        if self.takes_both() && session.encryption().is_some() {
+            person.say(render::SPEAKS_PTP);
+        }
         Ok(Arc::new(session))
     }
 }
@@ -131,7 +140,13 @@ fn listen(
     if config.trust.lets_anyone_in() {
         person.say(render::OPEN);
     }
-    Ok(Door::Listener(listener))
+    if config.plain {
+        person.say(render::PLAIN_TOO);
+    }
+    Ok(Door::Listener {
+        listener,
+        plain: config.plain,
+    })
 }
 
 fn wait(listener: &Listener, person: &impl Person) -> Result<Session, Failure> {

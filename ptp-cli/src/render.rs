@@ -2,6 +2,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod guide;
+mod plain;
 mod scripts;
 mod talk;
 mod trust;
@@ -15,6 +16,7 @@ use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
 
+pub(crate) use plain::{NOT_PLAIN, PLAIN_TOO, SPEAKS_PTP, not_plain};
 pub(crate) use scripts::{
     COMMANDS_BEHIND_QUIT, UNREADABLE, answer_unsent, aside, ask_again, cut_off, no_answer,
     no_valid_answer, not_run, program_failed, question_with_choices, unanswerable,
@@ -206,19 +208,23 @@ pub(crate) fn connect_error(error: &ConnectError, place: &str, timeout: f64) -> 
         ),
         E::TimedOut(Stage::Hello) => format!(
             "{place} accepted and said nothing for {timeout} s: it is probably not PTP. Is the \
-             port right?"
+             port right? {}",
+            plain::HINT
         ),
         E::Closed(Stage::Hello) => format!(
             "{place} accepted and the other side closed at once: it is not PTP, or has too many \
-             callers. Is the port right?"
+             callers. Is the port right? {}",
+            plain::HINT
         ),
         E::NotPtp(what) => format!(
             "{place} answered {what}, which is not PTP: is the port right? Start `ptp server` \
-             there, and try again"
+             there, and try again. {}",
+            plain::HINT
         ),
         E::Version => {
             format!("{place} speaks another version of PTP: update the older of the two programs")
         }
+        E::Unprovable => plain::unprovable(place),
         E::Busy => {
             format!("{place} is busy: it is in a conversation with somebody else. Try again later")
         }

@@ -36,7 +36,7 @@ fn echo(session: &Session) {
         match event {
             // Whether the peer is still there the next event tells.
             Event::Received(message) => drop(sender.send(message)),
-            Event::Disconnected(end) => println!("{}: {}", session.peer().public_key(), end.reason),
+            Event::Disconnected(end) => println!("{:?}: {}", session.peer().address(), end.reason),
             _ => {}
         }
     }

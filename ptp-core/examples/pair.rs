@@ -53,7 +53,9 @@ fn listen(address: &str, config: &Config) -> Result<(), Box<dyn Error>> {
 
 fn introduce(session: &Session) {
     let peer = session.peer();
-    println!("{:?} {}", peer.standing(), peer.fingerprint());
+    if let Some(fingerprint) = peer.fingerprint() {
+        println!("{:?} {fingerprint}", peer.standing());
+    }
     session.finish();
     // Until the other side has finished, too.
     let _ = session.events().recv_timeout(Duration::from_secs(2));

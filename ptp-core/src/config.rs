@@ -27,6 +27,13 @@ pub struct Config {
     pub code: Option<Code>,
     /// The key that must answer a dialler, whatever it would trust else.
     pub expected_key: Option<PublicKey>,
+    /// Talks in plain text to peers that do not speak PTP, such as nc, telnet or the original
+    /// program: not encrypted, not verified, and whatever `trust` says. `false`; nothing falls back
+    /// to it.
+    ///
+    /// A dialler then speaks nothing else. A listener takes both kinds: who says something else than
+    /// PTP first, or nothing for a second, is a plain peer ([`Standing::Plain`](crate::Standing)).
+    pub plain: bool,
     /// What the peer may show before this side's messages, at most 64 bytes; longer names are cut
     /// at a character. Empty (the default): no name is sent. It travels encrypted.
     pub name: String,
@@ -114,6 +121,7 @@ impl Config {
             identity,
             code: None,
             expected_key: None,
+            plain: false,
             name: String::new(),
             max_message: 16 * 1024 * 1024,
             window_bytes: 8 * 1024 * 1024,

@@ -121,6 +121,10 @@ pub enum ConnectError {
         /// Whose answered.
         found: Fingerprint,
     },
+    /// A key is expected, and the session is to be plain ([`Config::plain`](crate::Config::plain)):
+    /// nobody could prove to hold it.
+    #[error("a peer that is to prove its key can't be talked to in plain text")]
+    Unprovable,
     /// The known peers can't be read or changed.
     #[error(transparent)]
     KnownPeers(#[from] KnownPeersError),
@@ -188,6 +192,10 @@ pub enum SendError<P> {
         /// The peer's limit, in bytes.
         limit: u64,
     },
+    /// The session is plain ([`Config::plain`](crate::Config::plain)), and the message is not: it is
+    /// binary, which would come out as something else, or a secret, which everybody could read.
+    #[error("in plain text neither bytes nor secrets can be sent")]
+    NotPlain(P),
 }
 
 /// Why a message was not accepted at once, or in time; it is handed back
@@ -209,13 +217,19 @@ pub enum TrySendError<P> {
         /// The peer's limit, in bytes.
         limit: u64,
     },
+    /// The session is plain ([`Config::plain`](crate::Config::plain)), and the message is not: it is
+    /// binary, which would come out as something else, or a secret, which everybody could read.
+    #[error("in plain text neither bytes nor secrets can be sent")]
+    NotPlain(P),
 }
 
 impl<P> SendError<P> {
     /// The message that was not accepted.
     pub fn into_inner(self) -> P {
         match self {
-            Self::Disconnected(message) | Self::TooLarge { message, .. } => message,
+            Self::Disconnected(message)
+            | Self::TooLarge { message, .. }
+            | Self::NotPlain(message) => message,
         }
     }
 }
@@ -229,15 +243,17 @@ impl<P> TrySendError<P> {
                 message: change(message),
                 limit,
             },
+            Self::NotPlain(message) => TrySendError::NotPlain(change(message)),
         }
     }
 
     /// The message that was not accepted.
     pub fn into_inner(self) -> P {
         match self {
-            Self::Full(message) | Self::Disconnected(message) | Self::TooLarge { message, .. } => {
-                message
-            }
+            Self::Full(message)
+            | Self::Disconnected(message)
+            | Self::TooLarge { message, .. }
+            | Self::NotPlain(message) => message,
         }
     }
 }
@@ -248,6 +264,7 @@ impl<P> fmt::Debug for SendError<P> {
         formatter.write_str(match self {
             Self::Disconnected(_) => "Disconnected(..)",
             Self::TooLarge { .. } => "TooLarge { .. }",
+            Self::NotPlain(_) => "NotPlain(..)",
         })
     }
 }
@@ -258,6 +275,7 @@ impl<P> fmt::Debug for TrySendError<P> {
             Self::Full(_) => "Full(..)",
             Self::Disconnected(_) => "Disconnected(..)",
             Self::TooLarge { .. } => "TooLarge { .. }",
+            Self::NotPlain(_) => "NotPlain(..)",
         })
     }
 }

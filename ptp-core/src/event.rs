@@ -14,6 +14,7 @@ pub enum Event {
     /// The peer's application has taken every message up to this one.
     ///
     /// Cumulative: while one waits in the channel, what is delivered meanwhile is told by the next.
+    /// Never comes in a plain session ([`Config::plain`](crate::Config::plain)), where nobody can know.
     Delivered {
         /// What [`Sender::send`](crate::Sender::send) returned for the last of them.
         up_to: MessageId,
@@ -53,7 +54,9 @@ pub struct Resumption {
 /// How a session ended, and what of the messages sent was not delivered.
 ///
 /// Nothing is dropped in silence: each message that `send` accepted was either taken by the peer's
-/// application, or stands in one of the two lists.
+/// application, or stands in one of the two lists. Of a plain session
+/// ([`Config::plain`](crate::Config::plain)) less is known: what was written whole stands in neither,
+/// and what was written in part in `unconfirmed`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct End {
@@ -71,7 +74,7 @@ pub struct End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The peer closed the session.
+    /// The peer closed the session; a plain one, if only in its direction.
     ClosedByPeer,
     /// This side closed it.
     ClosedHere,

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::protocol::plain::{Lines, SpeaksPtp};
 use crate::protocol::{
     Answer, Connection, Control, Credit, Greeting, Inbound, Limits, MAX_LINE, MAX_PLAINTEXT,
     Message, Opener, Opening, PREFIX, Sealer, Suite, Violation, choose, frame_header, identify,
@@ -32,6 +33,31 @@ pub fn hello(input: &[u8]) {
         assert_eq!(Answer::read(line.as_bytes()), Some(answer));
     }
     assert!(!identify(input).is_empty());
+}
+
+/// What a plain peer says: the same however it is cut, as long as it comes without a pause.
+pub fn plain(input: &[u8]) {
+    let (how, text) = input.split_first().unwrap_or((&0, &[]));
+    let heard = |slice: usize, pause: Duration| {
+        let (mut lines, mut messages) = (Lines::default(), Vec::new());
+        let mut now = Instant::now();
+        for bytes in text.chunks(slice) {
+            lines.handle_read(now, 0, bytes, &mut messages)?;
+            now += pause;
+            lines.handle_timeout(now, 0, &mut messages);
+        }
+        lines.handle_end(0, &mut messages);
+        assert!(lines.next_timeout().is_none());
+        assert_eq!(messages.len() as u64, lines.messages());
+        let texts = messages.iter().map(|it| it.as_text().map(str::to_owned));
+        let texts: Option<Vec<String>> = texts.collect();
+        assert!(texts.is_some(), "a message that is no text");
+        Ok::<_, SpeaksPtp>(texts)
+    };
+    let whole = heard(text.len().max(1), Duration::ZERO);
+    assert_eq!(whole.is_err(), text.starts_with(b"PTP/"));
+    assert_eq!(heard(usize::from(*how) + 1, Duration::ZERO), whole);
+    let _ = heard(usize::from(*how) + 1, Duration::from_millis(50));
 }
 
 /// Records, as they come from the network.

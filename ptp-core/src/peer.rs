@@ -9,7 +9,8 @@ use crate::trust::{Fingerprint, Judged, PublicKey, Standing};
 pub struct Peer {
     pub(crate) claimed_name: String,
     pub(crate) judged: Judged,
-    pub(crate) public_key: PublicKey,
+    /// A plain peer has none.
+    pub(crate) public_key: Option<PublicKey>,
     pub(crate) address: Option<SocketAddr>,
 }
 
@@ -19,7 +20,17 @@ impl Peer {
         Self {
             claimed_name: String::new(),
             judged: Judged::new(Standing::Stranger),
-            public_key,
+            public_key: Some(public_key),
+            address,
+        }
+    }
+
+    /// One that speaks no PTP.
+    pub(crate) fn plain(address: Option<SocketAddr>) -> Self {
+        Self {
+            claimed_name: String::new(),
+            judged: Judged::new(Standing::Plain),
+            public_key: None,
             address,
         }
     }
@@ -43,7 +54,10 @@ impl Peer {
     /// stranger's word.
     #[must_use]
     pub fn is_name_sure(&self) -> bool {
-        !matches!(self.judged.standing, Standing::Stranger | Standing::Listed)
+        !matches!(
+            self.judged.standing,
+            Standing::Stranger | Standing::Listed | Standing::Plain
+        )
     }
 
     /// What this side knows of the peer.
@@ -52,15 +66,15 @@ impl Peer {
         self.judged.standing
     }
 
-    /// The key's fingerprint, for two people to compare.
+    /// The key's fingerprint, for two people to compare; `None` of a plain peer.
     #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.public_key.fingerprint()
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.public_key.map(|key| key.fingerprint())
     }
 
-    /// The static key that the peer has proved to hold.
+    /// The static key that the peer has proved to hold; `None` of a plain peer, which has none.
     #[must_use]
-    pub fn public_key(&self) -> PublicKey {
+    pub fn public_key(&self) -> Option<PublicKey> {
         self.public_key
     }
 

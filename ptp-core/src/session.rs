@@ -12,7 +12,10 @@ use crate::connect;
 use crate::driver::comeback::{Comeback, Reach, Way};
 use crate::driver::establish::{self, Dialling};
 use crate::driver::greeted::Established;
-use crate::driver::{self, Running, Shared, deadline};
+use crate::driver::link::{Link, Running};
+use crate::driver::plain::door::{self, Caller};
+use crate::driver::plain::{self, PlainLine};
+use crate::driver::{self, Shared, deadline};
 use crate::error::{ConnectError, Stage};
 use crate::event::Event;
 use crate::peer::Peer;
@@ -32,20 +35,22 @@ pub enum Role {
 }
 
 /// A conversation with one peer. Holding one means that it was established: the peer has proved
-/// that it holds its key, and both sides have agreed to talk.
+/// that it holds its key, and both sides have agreed to talk. With [`Config::plain`] it may be a
+/// plain one, which means nothing but that there is a connection: [`encryption`](Self::encryption)
+/// tells.
 ///
 /// Dropping a session closes it: what was accepted is delivered and goodbye is said, for at most
 /// [`Config::linger`]; messages that the application has not taken stay unacknowledged.
 pub struct Session {
-    shared: Arc<Shared>,
+    link: Link,
     events: Receiver<Event>,
     reader: Option<JoinHandle<()>>,
     /// The last message that the application confirmed, if it is to confirm them.
     confirmed: Option<Arc<AtomicU64>>,
     peer: Peer,
     local_key: PublicKey,
-    handshake_hash: [u8; 32],
-    encryption: &'static str,
+    /// With what, and the hash of the handshake.
+    encryption: Option<(&'static str, [u8; 32])>,
     linger: Duration,
     /// What lasts as long as the session: a place among its listener's, or the listener itself.
     held: Vec<Box<dyn Send + Sync>>,
@@ -58,12 +63,16 @@ impl Session {
     ///
     /// With known peers, the key that was remembered for `address` must answer there, and a peer
     /// that is reached is remembered with it. With [`Config::code`] the two sides are paired if
-    /// either does not know the other.
+    /// either does not know the other. With [`Config::plain`] there is nothing to agree on, and nobody
+    /// is checked.
     ///
     /// # Errors
     /// Says which [`Stage`](crate::Stage) failed, or who did not trust whom, and why.
     pub fn connect(address: &str, config: &Config) -> Result<Self, ConnectError> {
         let deadline = deadline(config.connect_timeout);
+        if config.plain {
+            return Self::dial_plain(config, || connect::connect(address, deadline, &|| true));
+        }
         let dial = |pair| {
             let stream = connect::connect(address, deadline, &|| true)?;
             Self::dial(stream, config, Some(address), pair, deadline)
@@ -87,6 +96,7 @@ impl Session {
         config: &Config,
     ) -> Result<Self, ConnectError> {
         match role {
+            Role::Dialler if config.plain => Self::dial_plain(config, || Ok(transport)),
             Role::Dialler => {
                 let deadline = deadline(config.connect_timeout);
                 Self::dial(transport, config, None, false, deadline)
@@ -118,9 +128,37 @@ impl Session {
     fn answer(transport: impl Transport, config: &Config) -> Result<Self, ConnectError> {
         let identity = &identity(config)?;
         let deadline = deadline(config.handshake_timeout);
-        let (established, judged) =
-            establish::answer_known(split(transport)?, config, identity, deadline)?;
+        let line = match door::look(split(transport)?, config.plain, deadline)? {
+            Caller::Ptp(line) => line,
+            Caller::Plain(line) => return Self::start_plain(line, config, identity),
+        };
+        let (established, judged) = establish::answer_known(line, config, identity)?;
         Self::start(established, judged, config, identity, None)
+    }
+
+    fn dial_plain<T: Transport>(
+        config: &Config,
+        reach: impl FnOnce() -> Result<T, ConnectError>,
+    ) -> Result<Self, ConnectError> {
+        if config.expected_key.is_some() {
+            return Err(ConnectError::Unprovable);
+        }
+        let line = PlainLine {
+            halves: split(reach()?)?,
+            heard: Vec::new(),
+            called: false,
+        };
+        Self::start_plain(line, config, &identity(config)?)
+    }
+
+    pub(crate) fn start_plain(
+        line: PlainLine,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Self, ConnectError> {
+        let peer = Peer::plain(line.halves.peer);
+        let running = plain::start(line, config).map_err(ConnectError::Thread)?;
+        Ok(Self::of(running, peer, config, identity))
     }
 
     pub(crate) fn start(
@@ -133,11 +171,10 @@ impl Session {
         let peer = Peer {
             claimed_name: established.peer_name.clone(),
             judged,
-            public_key: established.peer_key,
+            public_key: Some(established.peer_key),
             address: established.address,
         };
-        let handshake_hash = established.handshake_hash;
-        let encryption = established.suite.noise();
+        let encryption = (established.suite.noise(), established.handshake_hash);
         let confirmed = config.confirm.then(Arc::default);
         let comeback = way.map(|way| Comeback {
             // A code is for one pairing.
@@ -150,29 +187,35 @@ impl Session {
             peer: established.peer_key,
             way,
         });
-        let Running {
-            shared,
-            events,
-            reader,
-        } = driver::start(established, comeback, confirmed.clone())
+        let running = driver::start(established, comeback, confirmed.clone())
             .map_err(ConnectError::Thread)?;
-        Ok(Self {
-            shared,
-            events,
-            reader: Some(reader),
-            confirmed,
-            peer,
-            local_key: identity.public_key(),
-            handshake_hash,
-            encryption,
-            linger: config.linger,
-            held: Vec::new(),
-        })
+        let mut session = Self::of(running, peer, config, identity);
+        session.encryption = Some(encryption);
+        session.confirmed = confirmed;
+        Ok(session)
     }
 
-    /// What its listener hands connections to.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// A plain one, unless more is known.
+    fn of(running: Running, peer: Peer, config: &Config, identity: &Identity) -> Self {
+        Self {
+            link: running.link,
+            events: running.events,
+            reader: Some(running.reader),
+            confirmed: None,
+            peer,
+            local_key: identity.public_key(),
+            encryption: None,
+            linger: config.linger,
+            held: Vec::new(),
+        }
+    }
+
+    /// What its listener hands connections to; a plain one has no use for a second.
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        match &self.link {
+            Link::Encrypted(shared) => Some(shared),
+            Link::Plain(_) => None,
+        }
     }
 
     /// Keeps `what` for as long as the session is held.
@@ -222,7 +265,7 @@ impl Session {
     /// A handle for sending.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        Sender::new(Arc::clone(&self.shared))
+        Sender::new(self.link.clone())
     }
 
     /// Who is at the other end.
@@ -231,7 +274,7 @@ impl Session {
         &self.peer
     }
 
-    /// The own static key, as the peer sees it.
+    /// The own static key, as the peer sees it. A plain peer does not.
     #[must_use]
     pub fn local_key(&self) -> PublicKey {
         self.local_key
@@ -239,44 +282,58 @@ impl Session {
 
     /// 32 bytes that both sides of this connection share and no other connection has (the Noise
     /// handshake hash): what a protocol of the application's own can be bound to it with. Not
-    /// secret.
+    /// secret. `None` in a plain session.
     #[must_use]
-    pub fn channel_binding(&self) -> [u8; 32] {
-        self.handshake_hash
+    pub fn channel_binding(&self) -> Option<[u8; 32]> {
+        self.encryption.map(|(_, hash)| hash)
     }
 
     /// What the session is encrypted with, as the name of a Noise protocol:
-    /// `Noise_XX_25519_AESGCM_SHA256` or `Noise_XX_25519_ChaChaPoly_SHA256`.
+    /// `Noise_XX_25519_AESGCM_SHA256` or `Noise_XX_25519_ChaChaPoly_SHA256`. `None` in a plain
+    /// session, which is not encrypted ([`Config::plain`]).
     #[must_use]
-    pub fn encryption(&self) -> &'static str {
-        self.encryption
+    pub fn encryption(&self) -> Option<&'static str> {
+        self.encryption.map(|(name, _)| name)
     }
 
     /// Asks the peer for a sign of life, and waits for it for at most `timeout`. Returns the round
-    /// trip as it was measured last; `None` if nothing came, or never yet.
+    /// trip as it was measured last; `None` if nothing came, or never yet. A plain peer can't be asked.
     #[must_use]
     pub fn ping(&self, timeout: Duration) -> Option<Duration> {
-        let alive = self.shared.is_alive(deadline(timeout));
+        let alive = self.link.is_alive(deadline(timeout));
         self.stats().round_trip.filter(|_| alive)
     }
 
     /// The largest message that the peer takes, in bytes.
     #[must_use]
     pub fn max_message(&self) -> u64 {
-        self.shared.lock().connection.max_message()
+        self.link.max_message()
     }
 
     /// Whether the session has ended; what it had to tell may still wait in
     /// [`events`](Self::events).
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.shared.lock().ended
+        self.link.has_ended()
     }
 
     /// How the session does.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let state = self.shared.lock();
+        let shared = match &self.link {
+            Link::Encrypted(shared) => shared,
+            Link::Plain(shared) => {
+                let (sent, written, received) = shared.counts();
+                return Stats {
+                    round_trip: None,
+                    sent,
+                    unacknowledged: sent - written,
+                    taken: received.saturating_sub(self.events.len() as u64),
+                    resumes: 0,
+                };
+            }
+        };
+        let state = shared.lock();
         let (sent, acked) = state.connection.sent_and_acked();
         Stats {
             round_trip: state.connection.round_trip(),
@@ -290,15 +347,18 @@ impl Session {
     /// Says that nothing more will be sent, and returns at once: what was accepted is delivered,
     /// the peer is told, and [`Event::Disconnected`] comes when both sides are done. Until then
     /// messages of the peer go on arriving.
+    ///
+    /// A plain session ends as soon as all is written: its peer would take an end in one direction for
+    /// that in both.
     pub fn finish(&self) {
-        self.shared.close();
+        self.link.close();
     }
 
     /// Ends the session without waiting for the peer: [`Event::Disconnected`] comes at once, and
     /// says what is not known to be delivered. The peer is told if that takes no longer than 200 ms;
     /// else it waits for this side to come back, for [`Config::resume`].
     pub fn abort(&self) {
-        self.shared.give_up();
+        self.link.give_up();
     }
 
     /// Closes the session: what was accepted is delivered, both sides say goodbye, and what the
@@ -306,7 +366,7 @@ impl Session {
     /// peer had not acknowledged by then stands in the report.
     pub fn close(mut self, timeout: Duration) -> CloseReport {
         let deadline = deadline(timeout);
-        self.shared.close();
+        self.link.close();
         let mut report = CloseReport {
             unread: Vec::new(),
             end: None,
@@ -323,7 +383,7 @@ impl Session {
                 Err(RecvTimeoutError::Disconnected) => return report,
             }
         }
-        self.shared.give_up();
+        self.link.give_up();
         // The reader ends now, and with it the channel.
         for event in &self.events {
             match event {
@@ -346,14 +406,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.abandon();
-        let deadline = deadline(self.linger);
-        let mut state = self.shared.lock();
-        while !state.ended && Instant::now() < deadline {
-            state = self.shared.wait(state, Some(deadline));
-        }
-        drop(state);
-        self.shared.give_up();
+        self.link.abandon();
+        self.link.await_end(deadline(self.linger));
+        self.link.give_up();
         self.join();
     }
 }

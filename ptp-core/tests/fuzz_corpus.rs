@@ -20,6 +20,11 @@ fn hello_lines_break_no_promise() {
 }
 
 #[test]
+fn what_a_plain_peer_says_breaks_no_promise() {
+    replay("plain", fuzzing::plain);
+}
+
+#[test]
 fn records_break_no_promise() {
     replay("record", fuzzing::record);
 }

@@ -48,8 +48,11 @@ impl Chat {
             Command::Help => self.terminal.print(&render::help()),
             Command::Who => self.show_who(),
             Command::Secret => {
-                if self.talking().is_some() {
-                    self.terminal.ask_hidden(render::SECRET);
+                let talking = self.talking();
+                match talking.map(|session| session.encryption().is_some()) {
+                    Some(true) => self.terminal.ask_hidden(render::SECRET),
+                    Some(false) => self.status(render::NOT_PLAIN),
+                    None => {}
                 }
             }
             Command::Unknown(command) => self.status(&render::unknown_command(command)),
@@ -128,6 +131,7 @@ impl Chat {
             Err(TrySendError::TooLarge { limit, .. }) => {
                 self.status(&render::too_large(1, limit));
             }
+            Err(TrySendError::NotPlain(_)) => self.status(render::NOT_PLAIN),
             Err(_) => self.status(render::NOBODY),
         }
         false

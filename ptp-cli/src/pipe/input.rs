@@ -39,6 +39,8 @@ pub(crate) struct Outlets<'a> {
 pub(crate) enum Unsent {
     /// It is longer than so many bytes, which the other side takes.
     TooLarge(u64),
+    /// It is no text, and the other side takes nothing else.
+    NotPlain,
     /// No session follows.
     Over,
 }
@@ -73,6 +75,7 @@ impl<'a> Outlets<'a> {
             match self.current.sender.send(message) {
                 Ok(id) => return Ok(id),
                 Err(SendError::TooLarge { limit, .. }) => return Err(Unsent::TooLarge(limit)),
+                Err(SendError::NotPlain(_)) => return Err(Unsent::NotPlain),
                 Err(_) => report(End::Cut),
             }
             self.current = self.next.recv().map_err(|_| Unsent::Over)?;
@@ -133,6 +136,9 @@ pub(crate) fn forward(
             Err(Unsent::TooLarge(limit)) => {
                 let trouble = render::too_large(number, limit);
                 return report(End::Trouble(trouble, Exit::Unexpected));
+            }
+            Err(Unsent::NotPlain) => {
+                return report(End::Trouble(render::not_plain(number), Exit::Unexpected));
             }
             Err(Unsent::Over) => return,
         }

@@ -97,6 +97,7 @@ pub(super) fn trust(standing: Standing) -> &'static str {
         Standing::Known => "known",
         Standing::Paired => "paired",
         Standing::Listed => "listed",
+        Standing::Plain => "plain",
         _ => "stranger",
     }
 }

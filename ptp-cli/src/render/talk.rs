@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ptp_core::{Message, Peer, PublicKey, Session, Standing};
 
-use super::{messages, speaker, status};
+use super::{messages, plain, speaker, status};
 use crate::escape;
 
 /// Asks for a secret.
@@ -39,7 +39,10 @@ pub(crate) fn coloured_speaker(peer: &Peer) -> String {
     if unwanted || peer.name().is_empty() {
         return plain;
     }
-    format!("\x1b[{}m{plain}\x1b[39m", colour(peer.public_key()))
+    match peer.public_key() {
+        Some(key) => format!("\x1b[{}m{plain}\x1b[39m", colour(key)),
+        None => plain,
+    }
 }
 
 /// Always the same for a key.
@@ -91,6 +94,9 @@ pub(crate) fn unknown_command(line: &str) -> String {
 /// What `/who` shows.
 pub(crate) fn who(session: &Session, round_trip: Option<Duration>) -> Vec<String> {
     let peer = session.peer();
+    let (Some(fingerprint), Some(encryption)) = (peer.fingerprint(), session.encryption()) else {
+        return plain::who(session).map(|line| status(&line)).into();
+    };
     let standing = match peer.standing() {
         Standing::Known => "whom you know",
         Standing::Paired => "paired by a code in this conversation",
@@ -116,11 +122,10 @@ pub(crate) fn who(session: &Session, round_trip: Option<Duration>) -> Vec<String
     };
     let lines = [
         format!(
-            "[WHO] {}, {standing}; fingerprint {}",
-            speaker(peer),
-            peer.fingerprint()
+            "[WHO] {}, {standing}; fingerprint {fingerprint}",
+            speaker(peer)
         ),
-        format!("[WHO] {place}, encrypted: {}", session.encryption()),
+        format!("[WHO] {place}, encrypted: {encryption}"),
         format!(
             "[WHO] {trip}; connection taken up again {} times; {sent}",
             stats.resumes

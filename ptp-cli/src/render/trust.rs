@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ptp_core::{CodeError, ConnectError, HomeError, KnownPeer, Notice, Peer, Standing};
 
+use super::plain;
 use crate::escape;
 use crate::exit::Exit;
 
@@ -25,25 +26,25 @@ pub(crate) fn question(place: &str) -> String {
 
 /// `[PAIRED]`, if that has just happened.
 pub(crate) fn acquainted(peer: &Peer) -> Option<String> {
-    (peer.standing() == Standing::Paired).then(|| {
-        let name = escape::name(peer.name());
-        format!(
-            "[PAIRED] {name} is known from now on; fingerprint {}",
-            peer.fingerprint()
-        )
-    })
+    let paired = peer.standing() == Standing::Paired;
+    let fingerprint = peer.fingerprint().filter(|_| paired)?;
+    let name = escape::name(peer.name());
+    Some(format!(
+        "[PAIRED] {name} is known from now on; fingerprint {fingerprint}"
+    ))
 }
 
 /// Who it is, unless it is oneself: what one should know before one talks to it.
 pub(crate) fn caution(peer: &Peer) -> Option<String> {
     let (name, claimed) = (escape::name(peer.name()), escape::name(peer.claimed_name()));
+    let Some(fingerprint) = peer.fingerprint() else {
+        return Some(plain::LABEL.to_owned());
+    };
     match peer.standing() {
         Standing::Stranger => Some(format!(
-            "[PEER] Not verified: nobody knows who this is; fingerprint {}",
-            peer.fingerprint()
+            "[PEER] Not verified: nobody knows who this is; fingerprint {fingerprint}"
         )),
         Standing::Known => {
-            let fingerprint = peer.fingerprint();
             let known = format!("[PEER] {name}, whom you know; fingerprint {fingerprint}");
             let renamed = !claimed.is_empty() && claimed != name;
             Some(if renamed {
@@ -98,6 +99,7 @@ pub(crate) fn notice(notice: &Notice) -> Option<String> {
                 "[SERVER] Turned away{from}: {why} (fingerprint {fingerprint})"
             ))
         }
+        Notice::TurnedAway { address, cause, .. } => plain::turned_away(*address, cause),
         _ => None,
     }
 }

@@ -196,12 +196,7 @@ pub(crate) struct Caller {
 }
 
 /// Answers a dialler, up to the point where it is known who it is.
-pub(crate) fn answer(
-    halves: Halves,
-    identity: &Identity,
-    deadline: Instant,
-) -> Result<Caller, ConnectError> {
-    let mut line = Line::new(halves, deadline);
+pub(crate) fn answer(mut line: Line, identity: &Identity) -> Result<Caller, ConnectError> {
     let offer = line.read_line()?;
     let suite = match choose(&offer, &Suite::preferred()) {
         Some(Answer::Chosen(suite)) => suite,
@@ -228,12 +223,11 @@ pub(crate) fn answer(
 
 /// Answers a dialler where there is no code to show and nobody to ask.
 pub(crate) fn answer_known(
-    halves: Halves,
+    line: Line,
     config: &Config,
     identity: &Identity,
-    deadline: Instant,
 ) -> Result<(Established, Judged), ConnectError> {
-    let caller = answer(halves, identity, deadline)?;
+    let caller = answer(line, identity)?;
     let judged = config.trust.judge(caller.key(), identity)?;
     let unknown = judged.standing == Standing::Stranger;
     let refusal = if caller.resumes() {

@@ -13,7 +13,7 @@ const HINT: usize = MAX_LINE;
 const REFUSAL_DRAIN: Duration = Duration::from_millis(500);
 
 /// The connection before its keys: at most 512 bytes are taken from whoever is there.
-pub(super) struct Line {
+pub(crate) struct Line {
     pub(super) halves: Halves,
     pub(super) deadline: Instant,
     pub(super) stage: Stage,
@@ -45,7 +45,7 @@ impl Line {
     }
 
     /// Reads more, at most `most` bytes in all.
-    fn read_some(&mut self, most: usize) -> Result<(), ConnectError> {
+    pub(super) fn read_some(&mut self, most: usize) -> Result<(), ConnectError> {
         let before = self.read.len();
         self.read.resize(most, 0);
         let space = &mut self.read[before..];

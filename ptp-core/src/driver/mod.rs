@@ -19,8 +19,10 @@ pub(crate) mod establish;
 mod feed;
 pub(crate) mod greeted;
 mod line;
+pub(crate) mod link;
 mod out;
 mod pairing;
+pub(crate) mod plain;
 mod reader;
 mod resuming;
 #[cfg(test)]
@@ -30,18 +32,16 @@ mod writer;
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
-use crate::event::Event;
 use crate::protocol::{Connection, Limits, ResumePoint, Violation};
 use crate::transport::Hangup;
 use comeback::Comeback;
 use establish::Caller;
 use feed::Feed;
 use greeted::Established;
+use link::{Link, Running};
 use out::Out;
 use reader::Reader;
 
@@ -102,13 +102,6 @@ pub(crate) struct State {
     pub(crate) ended: bool,
 }
 
-/// A running session: its shared state, its events and its reader.
-pub(crate) struct Running {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) events: Receiver<Event>,
-    pub(crate) reader: JoinHandle<()>,
-}
-
 /// Starts a session's reader, which starts a writer for each connection. `comeback` is how it gets
 /// another connection, if it can; `confirmed` is where the application says what it is done with, if
 /// it is to say so.
@@ -152,7 +145,7 @@ pub(crate) fn start(
         shared.end();
     }
     Ok(Running {
-        shared,
+        link: Link::Encrypted(shared),
         events,
         reader: spawned?,
     })

@@ -104,10 +104,13 @@ impl Members {
 impl Place {
     /// Enters the session that takes the place.
     pub(super) fn enter(&self, key: PublicKey, number: [u8; 16], session: &Session) {
+        let Some(shared) = session.shared() else {
+            return;
+        };
         let member = Member {
             key,
             session: number,
-            shared: Arc::downgrade(session.shared()),
+            shared: Arc::downgrade(shared),
         };
         let mut places = self.members.lock();
         let own = places.taken.iter_mut().find(|(it, _)| *it == self.number);

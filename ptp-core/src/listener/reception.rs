@@ -14,6 +14,7 @@ use crate::driver::comeback::Way;
 use crate::driver::deadline;
 use crate::driver::desk::SharedDesk;
 use crate::driver::establish::{self, Caller};
+use crate::driver::plain::{PlainLine, door};
 use crate::error::{ConnectError, Stage};
 use crate::peer::Peer;
 use crate::planted::{Bug, planted};
@@ -119,12 +120,28 @@ impl<'a> Reception<'a> {
             stage: Stage::Connect,
             cause,
         })?;
-        let caller = establish::answer(halves, &self.shared.identity, self.deadline)?;
+        let line = match door::look(halves, self.shared.config.plain, self.deadline)? {
+            door::Caller::Ptp(line) => line,
+            door::Caller::Plain(line) => return self.admit_plain(line).map(Some),
+        };
+        let caller = establish::answer(line, &self.shared.identity)?;
         self.fingerprint = Some(caller.key().fingerprint());
         if caller.resumes() {
             return self.resume(caller).map(|()| None);
         }
         self.decide(caller).map(Some)
+    }
+
+    /// Lets in a caller that speaks no PTP, as far as there is room. It waits for nobody's word: that
+    /// plain callers are let in is what the application has said.
+    fn admit_plain(&self, line: PlainLine) -> Result<Arrival, ConnectError> {
+        let config = &self.shared.config;
+        let Some(place) = self.shared.members.join(config.max_sessions) else {
+            return Err(line.refuse());
+        };
+        let mut session = Session::start_plain(line, config, &self.shared.identity)?;
+        session.hold(place);
+        Ok((session, None))
     }
 
     /// Hands the caller over to the session that it goes on with. Its key counts, and nothing else:
@@ -199,8 +216,10 @@ impl<'a> Reception<'a> {
         let mut session = Session::start(established, judged, config, identity, way)?;
         place.enter(key, number, &session);
         session.hold(place);
-        if self.shared.closed.load(Ordering::Acquire) {
-            session.shared().close_door();
+        if let Some(shared) = session.shared()
+            && self.shared.closed.load(Ordering::Acquire)
+        {
+            shared.close_door();
         }
         Ok((session, asked_by))
     }

@@ -87,7 +87,8 @@ impl Message {
 
     /// When the sender's library took the message over, by the sender's clock, to a millisecond.
     ///
-    /// Messages that were taken over in one go share the time of the first.
+    /// Messages that were taken over in one go share the time of the first. A message of a plain peer
+    /// has the time at which it came.
     #[must_use]
     pub fn sent_at(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH

@@ -8,6 +8,7 @@
 //!
 //! A connection is a [`Connection`] (shared, small, under the driver's lock), an [`Inbound`] (the
 //! reader's alone) and a [`Sealer`] (the writer's alone). docs/protocol.md is the specification.
+//! `plain/` is another protocol, for peers that do not speak this one.
 
 mod connection;
 mod error;
@@ -22,6 +23,7 @@ mod liveness;
 mod message;
 mod outbound;
 mod payload;
+pub(crate) mod plain;
 mod read_buffer;
 mod receipts;
 mod record;

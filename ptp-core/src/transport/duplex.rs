@@ -16,7 +16,7 @@ use super::{Halves, Hangup, ReadHalf, Transport, WriteHalf};
 /// let listener = std::thread::spawn(|| Session::over(right, Role::Listener, &Config::open()));
 /// let dialler = Session::over(left, Role::Dialler, &Config::open())?;
 /// let listener = listener.join().expect("no panic")?;
-/// assert_eq!(dialler.peer().public_key(), listener.local_key());
+/// assert_eq!(dialler.peer().public_key(), Some(listener.local_key()));
 /// # Ok::<(), ptp_core::ConnectError>(())
 /// ```
 #[must_use]

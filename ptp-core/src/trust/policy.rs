@@ -54,6 +54,9 @@ pub enum Standing {
     Known,
     /// It has just become one, by a code.
     Paired,
+    /// Nothing, and nobody could know: it speaks no PTP, and nothing is encrypted
+    /// ([`Config::plain`](crate::Config::plain)).
+    Plain,
 }
 
 /// A peer as this side sees it.

@@ -164,6 +164,12 @@ fn send(
             line,
             reference,
         }),
+        Err(Unsent::NotPlain) => Some(News::Refused {
+            kind: "not_plain",
+            message: "a plain conversation has only text".to_owned(),
+            line,
+            reference,
+        }),
         Err(Unsent::Over) => None,
     }
 }

@@ -81,7 +81,8 @@ pub(super) enum Event<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Who<'a> {
     name: &'a str,
-    fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<SocketAddr>,
     trust: &'static str,
@@ -100,7 +101,7 @@ impl<'a> Event<'a> {
         Self::Connected {
             peer: Who {
                 name: peer.name(),
-                fingerprint: peer.fingerprint().to_string(),
+                fingerprint: peer.fingerprint().map(|it| it.to_string()),
                 address: peer.address(),
                 trust: trust(peer.standing()),
             },

@@ -38,12 +38,13 @@ impl Job {
         tell: impl FnOnce(Finished) + Send + 'static,
     ) -> io::Result<Self> {
         let peer = session.peer();
+        let fingerprint = peer.fingerprint().map(|it| it.to_string());
         let mut command = Command::new(&program.command);
         command
             .args(&program.arguments)
             // Escaped: one with a zero byte in it would keep every program from being started.
             .env("PTP_PEER_NAME", &*escape::name(peer.name()))
-            .env("PTP_PEER_FINGERPRINT", peer.fingerprint().to_string())
+            .env("PTP_PEER_FINGERPRINT", fingerprint.unwrap_or_default())
             .env("PTP_PEER_TRUST", trust(peer.standing()))
             .env("PTP_MESSAGE_ID", message.id().to_string())
             .env_remove(CODE_VARIABLE)

@@ -7,6 +7,7 @@ use super::hand::{answer, dial, opening, soon};
 use crate::config::Config;
 use crate::driver::establish::{self, Dialling};
 use crate::driver::greeted::Established;
+use crate::driver::line::Line;
 use crate::error::ConnectError;
 use crate::protocol::{Control, Intake, Violation};
 use crate::transport::{Halves, Transport, duplex};
@@ -15,7 +16,7 @@ use crate::trust::Identity;
 /// Our listener, which lets anyone in.
 fn welcome(halves: Halves, identity: &Identity) -> Result<Established, ConnectError> {
     let config = Config::open();
-    establish::answer(halves, identity, soon())?
+    establish::answer(Line::new(halves, soon()), identity)?
         .admit(&config)?
         .welcome(&config)
 }

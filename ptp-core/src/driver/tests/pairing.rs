@@ -10,6 +10,7 @@ use super::hand::soon;
 use crate::config::Config;
 use crate::driver::desk::{SharedDesk, Told, Turn};
 use crate::driver::establish::{self, Dialling};
+use crate::driver::line::Line;
 use crate::error::ConnectError;
 use crate::transport::{Duplex, Transport};
 use crate::trust::{Code, Identity, KnownPeers, Standing};
@@ -45,7 +46,7 @@ impl Stall {
     /// Lets one in that pairs.
     fn attend(&self, transport: Duplex) -> Result<(), ConnectError> {
         let halves = transport.split().unwrap();
-        establish::answer(halves, &self.identity, soon())?
+        establish::answer(Line::new(halves, soon()), &self.identity)?
             .pair(&self.config, &self.identity, &self.desk, ANYONE)?
             .welcome(&self.config)
             .map(drop)
