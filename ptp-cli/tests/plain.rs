@@ -124,6 +124,14 @@ fn a_server_that_is_not_plain_refuses_and_says_what_to_do() {
 }
 
 #[test]
+fn a_server_that_is_not_plain_says_so_of_silent_callers_too() {
+    let (server, port) = server(&["--timeout", "0.3"]);
+    let _silent = call(&port);
+    server.complains("[SERVER] Somebody called who said nothing (127.0.0.1): ");
+    server.complains("start `ptp server --plain`");
+}
+
+#[test]
 fn a_client_that_is_not_plain_names_the_way() {
     let (listener, port) = listening();
     let answering = thread::spawn(move || {

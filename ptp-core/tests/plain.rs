@@ -289,6 +289,8 @@ fn a_half_close_is_the_end_and_what_waits_is_handed_back() {
         session.sender().send("five"),
         Err(SendError::Disconnected(()))
     ));
+    let lost = (end.unsent.len() + end.unconfirmed.len()) as u64;
+    assert_eq!(session.stats().unacknowledged, lost);
     let flushed = session.sender().flush(PATIENCE);
     assert_eq!(flushed, Err(FlushError::Disconnected));
 }

@@ -9,6 +9,8 @@
 //!    seal, write(), unlocked
 //! ```
 //!
+//! `plain/` is the driver of conversations that are not encrypted; `link.rs` tells the two apart.
+//!
 //! The five laws that it keeps stand in docs/architecture.md. Locks are taken in one order:
 //! `out`, then `state`, then `hangup`.
 

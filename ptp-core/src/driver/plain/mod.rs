@@ -166,12 +166,11 @@ impl Shared {
         let mut state = self.lock();
         let (accepted, _) = state.queue.accepted_and_written();
         loop {
-            // What the end found unwritten is not in the queue any more.
-            if state.ended {
-                return Err(FlushError::Disconnected);
-            }
             if state.queue.accepted_and_written().1 >= accepted {
                 return Ok(());
+            }
+            if state.ended {
+                return Err(FlushError::Disconnected);
             }
             if Instant::now() >= deadline {
                 return Err(FlushError::TimedOut);

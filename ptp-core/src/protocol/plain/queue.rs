@@ -23,6 +23,8 @@ pub(crate) struct Queue {
     /// Bytes of those that wait.
     bytes: u64,
     accepted: u64,
+    /// Messages that were handed back at the end.
+    lost: u64,
     /// How much of the first was written.
     begun: usize,
     /// How much more of it is being written.
@@ -44,6 +46,7 @@ impl Queue {
             waiting: VecDeque::new(),
             bytes: 0,
             accepted: 0,
+            lost: 0,
             begun: 0,
             under_way: None,
             not_before: None,
@@ -68,7 +71,8 @@ impl Queue {
 
     /// How many messages were accepted, and how many of them were written.
     pub(crate) fn accepted_and_written(&self) -> (u64, u64) {
-        (self.accepted, self.accepted - self.waiting.len() as u64)
+        let unwritten = self.waiting.len() as u64 + self.lost;
+        (self.accepted, self.accepted - unwritten)
     }
 
     /// When `poll_transmit` has something; `None` if there is nothing to write.
@@ -133,7 +137,8 @@ impl Queue {
     /// What was not written, and what was written in part.
     pub(crate) fn finish(&mut self) -> (Vec<Message>, Vec<Message>) {
         let begun = self.begun > 0 || self.under_way.is_some();
-        let (_, written) = self.accepted_and_written();
+        let (accepted, written) = self.accepted_and_written();
+        self.lost = accepted - written;
         let mut unsent: Vec<_> = (written + 1..)
             .zip(self.waiting.drain(..))
             .map(|(number, waiting)| {

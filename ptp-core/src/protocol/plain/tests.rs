@@ -294,6 +294,7 @@ fn the_end_says_what_was_not_written_and_what_was_in_part() {
     assert!(unconfirmed[0] == *long && unconfirmed[0].id().get() == 2);
     assert_eq!(unsent.len(), 1);
     assert!(unsent[0] == *"three" && unsent[0].id().get() == 3);
+    assert_eq!(queue.accepted_and_written(), (3, 1));
 }
 
 #[test]
