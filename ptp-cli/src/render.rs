@@ -10,7 +10,9 @@ mod trust;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-use ptp_core::{ConnectError, End, Interruption, ListenError, Message, Peer, Resumption, Stage};
+use ptp_core::{
+    ConnectError, End, Interruption, ListenError, Message, MessageKind, Peer, Resumption, Stage,
+};
 
 use crate::args::DEFAULT_PORT;
 use crate::escape;
@@ -145,11 +147,17 @@ pub(crate) fn undelivered(end: &End) -> Option<String> {
     }
 }
 
-/// The messages that were not delivered, each as it was typed.
+/// The messages that were not delivered, each as it was typed; of a secret only that it was one.
 pub(crate) fn undelivered_texts(end: &End) -> impl Iterator<Item = String> {
-    let unsent = end.unsent.iter().map(|it| message("[NOT DELIVERED]", it));
+    let text = |label: &str, it: &Message| match it.kind() {
+        MessageKind::Secret => format!("{label}: (a secret)"),
+        _ => message(label, it),
+    };
+    let unsent = end.unsent.iter();
     let perhaps = end.unconfirmed.iter();
-    unsent.chain(perhaps.map(|it| message("[PERHAPS NOT DELIVERED]", it)))
+    unsent
+        .map(move |it| text("[NOT DELIVERED]", it))
+        .chain(perhaps.map(move |it| text("[PERHAPS NOT DELIVERED]", it)))
 }
 
 /// The exit code that an end calls for.

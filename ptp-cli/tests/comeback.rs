@@ -129,18 +129,19 @@ fn who_has_nothing_more_to_say_ends_with_what_was_not_delivered() {
 }
 
 #[test]
-fn on_a_terminal_the_texts_that_were_not_delivered_are_listed() {
+fn on_a_terminal_the_texts_that_were_not_delivered_are_listed_but_no_secret() {
     let (server, port) = server_with_pipe(&[]);
-    let client = Terminal::start(&client(&port, &["--resume", "0.5"]));
+    let client = Terminal::start(&client(&port, &["--resume", "3"]));
     client.prompts();
     server.signal(Signal::KILL);
     client.shows("[INTERRUPTED]");
+    client.types("are you there?\r/secret\rthe treasure\r");
+    client.shows("[USER] Secret sent").exits(5);
     client
-        .types("are you there?\r")
-        .shows("You: are you there?");
-    client.exits(5);
-    client
+        .shows("You: are you there?")
         .shows("[DISCONNECTED] Connection lost: ")
-        .shows("[ERROR] 1 message not delivered")
-        .shows("[NOT DELIVERED]: are you there?");
+        .shows("[ERROR] 2 messages not delivered")
+        .shows("[NOT DELIVERED]: are you there?")
+        .shows("[NOT DELIVERED]: (a secret)");
+    assert!(!client.lines().concat().contains("treasure"));
 }
