@@ -35,13 +35,14 @@ impl Application {
             4..=6 => (MIXED, 1_000 + random.magnitude(1 << 18)),
             _ => (EDGES, 5_000 + random.magnitude(1 << 18)),
         };
+        // Many only of little ones: large ones would take all the time there is.
         let most = match (sizes == TINY, random.chance(3)) {
             (true, true) => 2_000,
-            (true, false) => 200,
-            (false, _) => 60,
+            (true, false) => 300,
+            (false, _) => 220,
         };
         Self {
-            plan: random.between(20, most),
+            plan: random.between(200, most),
             sent: Vec::new(),
             unacked: VecDeque::new(),
             unacked_bytes: 0,
