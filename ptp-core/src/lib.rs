@@ -45,6 +45,8 @@ mod error;
 mod event;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "history")]
+mod history;
 mod listener;
 mod peer;
 mod planted;
@@ -59,6 +61,11 @@ pub use config::Config;
 pub use diagnosis::{Check, Diagnosis, Outlook, diagnose};
 pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
 pub use event::{End, Event, Interruption, Reason, Resumption};
+#[cfg(feature = "history")]
+pub use history::{
+    Content, Entry, EntryId, Fate, History, HistoryError, HistoryFilter, NotKept, PastPeer,
+    Recording, Who,
+};
 pub use listener::{Incoming, Listener, Notice};
 pub use peer::Peer;
 pub use protocol::{Message, MessageId, MessageKind, Payload, Secret, Violation};

@@ -46,6 +46,8 @@ pub struct Session {
     confirmed: Option<Arc<AtomicU64>>,
     peer: Peer,
     local_key: PublicKey,
+    /// What both sides call the session.
+    id: Option<[u8; 16]>,
     /// With what, and the hash of the handshake.
     encryption: Option<(&'static str, [u8; 32])>,
     linger: Duration,
@@ -170,6 +172,13 @@ impl Session {
     #[must_use]
     pub fn local_key(&self) -> PublicKey {
         self.local_key
+    }
+
+    /// 16 random bytes by which both sides know this session, over all its connections. Not secret.
+    /// `None` in a plain session.
+    #[must_use]
+    pub fn id(&self) -> Option<[u8; 16]> {
+        self.id
     }
 
     /// 32 bytes that both sides of this connection share and no other connection has (the Noise

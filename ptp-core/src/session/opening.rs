@@ -89,6 +89,7 @@ impl Session {
             address: established.address,
         };
         let encryption = (established.suite.noise(), established.handshake_hash);
+        let id = established.session;
         let confirmed = config.confirm.then(Arc::default);
         let comeback = way.map(|way| Comeback {
             // A code is for one pairing.
@@ -104,6 +105,7 @@ impl Session {
         let running = driver::start(established, comeback, confirmed.clone())
             .map_err(ConnectError::Thread)?;
         let mut session = Self::of(running, peer, config, identity);
+        session.id = Some(id);
         session.encryption = Some(encryption);
         session.confirmed = confirmed;
         Ok(session)
@@ -118,6 +120,7 @@ impl Session {
             confirmed: None,
             peer,
             local_key: identity.public_key(),
+            id: None,
             encryption: None,
             linger: config.linger,
             held: Vec::new(),

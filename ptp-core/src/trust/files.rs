@@ -1,7 +1,7 @@
 //! Private files: read without following links, written as a whole or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::file_error::FileError;
 
 /// What others than the owner may not do with a file.
 #[derive(Clone, Copy)]
-pub(super) enum Privacy {
+pub(crate) enum Privacy {
     /// Neither read nor write: it holds a secret.
     Secret,
     /// Write: who writes lets himself in.
@@ -36,14 +36,7 @@ pub(super) fn read(
     let file = system::open(path).map_err(|cause| opening_failed(path, cause))?;
     let failed = |cause| io_error(path, "read", cause);
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(FileError::NotAFile(path.to_owned()));
-    }
-    let mode = system::mode(&metadata);
-    if mode & privacy.forbidden() != 0 {
-        let path = path.to_owned();
-        return Err(FileError::Permissions { path, mode });
-    }
+    check(path, &metadata, privacy)?;
     let too_large = || FileError::TooLarge {
         path: path.to_owned(),
         limit,
@@ -66,6 +59,19 @@ pub(super) fn read(
     Ok(bytes)
 }
 
+/// A regular file that others than its owner have not too many rights on.
+fn check(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileError> {
+    if !metadata.is_file() {
+        return Err(FileError::NotAFile(path.to_owned()));
+    }
+    let mode = system::mode(metadata);
+    if mode & privacy.forbidden() != 0 {
+        let path = path.to_owned();
+        return Err(FileError::Permissions { path, mode });
+    }
+    Ok(())
+}
+
 /// Creates the file at `path`, complete at once: of two that do so at the same time, the second
 /// is told that it [`Exists`](FileError::Exists).
 pub(super) fn create(path: &Path, contents: &[u8]) -> Result<(), FileError> {
@@ -86,9 +92,27 @@ pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     sync_folder_of(path)
 }
 
+/// Makes an empty file for its owner alone where there is none. One that is there is not opened, only
+/// looked at: closing it would give up the locks that this process may hold on it.
+pub(crate) fn claim(path: &Path, privacy: Privacy) -> Result<(), FileError> {
+    loop {
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => return Err(FileError::Link(path.to_owned())),
+            Ok(metadata) => return check(path, &metadata, privacy),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(io_error(path, "opened", cause)),
+        }
+        match create(path, &[]) {
+            // Another program was faster.
+            Err(FileError::Exists(_)) => {}
+            created => return created,
+        }
+    }
+}
+
 /// The file that a lock is taken on; made where it is absent, and never removed: who waits for it
 /// would then hold another one than who comes later.
-pub(super) fn open_lock(path: &Path) -> Result<File, FileError> {
+pub(crate) fn open_lock(path: &Path) -> Result<File, FileError> {
     make_folder_of(path)?;
     system::open_lock(path).map_err(|cause| opening_failed(path, cause))
 }

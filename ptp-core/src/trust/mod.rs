@@ -2,7 +2,7 @@
 //! programs come to know each other.
 
 mod file_error;
-mod files;
+pub(crate) mod files;
 mod fingerprint;
 mod home;
 mod identity;

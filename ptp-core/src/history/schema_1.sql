@@ -1,0 +1,68 @@
+-- Whom was talked with. A plain peer has no key, and is told by its address.
+CREATE TABLE peers (
+    id INTEGER PRIMARY KEY,
+    key BLOB UNIQUE,
+    address TEXT
+);
+CREATE UNIQUE INDEX peers_without_key ON peers (address) WHERE key IS NULL;
+
+-- Times are in milliseconds since 1970.
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY,
+    peer INTEGER NOT NULL REFERENCES peers,
+    name TEXT NOT NULL,
+    session BLOB,
+    -- The program that keeps it: live.rs.
+    writer TEXT NOT NULL,
+    began INTEGER NOT NULL,
+    ended INTEGER,
+    -- The last of the own messages that the peer has taken, as far as is known.
+    delivered INTEGER NOT NULL DEFAULT 0,
+    -- The first of the own messages that surely did not go out.
+    unsent INTEGER
+);
+CREATE INDEX conversations_of_peer ON conversations (peer);
+CREATE INDEX conversations_with_name ON conversations (name COLLATE NOCASE);
+CREATE INDEX conversations_not_ended ON conversations (writer) WHERE ended IS NULL;
+
+-- Ids rise as messages are kept. The body of a text is TEXT, any other a BLOB, and that of a gap,
+-- which stands for messages that could not be kept, their number.
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    peer INTEGER NOT NULL REFERENCES peers,
+    -- 0: received, 1: sent; 2: a gap, which has no number.
+    direction INTEGER NOT NULL,
+    number INTEGER,
+    -- By the sender's clock.
+    sent INTEGER NOT NULL,
+    -- By the own clock: when it was sent, or came.
+    at INTEGER NOT NULL,
+    -- 1 where nobody is to be asked any more what becomes of it.
+    settled INTEGER,
+    body NOT NULL
+);
+CREATE UNIQUE INDEX messages_numbered ON messages (conversation, direction, number);
+CREATE INDEX messages_with_peer ON messages (peer);
+CREATE INDEX messages_at ON messages (at);
+
+-- The words of texts, as words.rs writes them; it holds no copy of the texts. Of words of two and three
+-- letters the beginnings are indexed, too: they stand before too many words to read them all.
+CREATE VIRTUAL TABLE words USING fts5(
+    body,
+    content = '',
+    contentless_delete = 1,
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'",
+    prefix = '2 3'
+);
+CREATE TRIGGER messages_deleted AFTER DELETE ON messages WHEN typeof(old.body) = 'text' BEGIN
+    DELETE FROM words WHERE rowid = old.id;
+END;
+
+-- When the peer was known to have taken all of the own messages up to one.
+CREATE TABLE receipts (
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    up_to INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (conversation, up_to)
+) WITHOUT ROWID;

@@ -1,0 +1,236 @@
+//! The writer's side of the database: keeps what waits, in one transaction at a time.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::queue::{About, Body, Ending, Item, Letter, What};
+use super::words;
+
+/// What is deleted in one go: others that write wait meanwhile.
+const CHUNK: usize = 10_000;
+
+/// Keeps conversations.
+pub(super) struct Store {
+    database: Connection,
+    /// By which others know that it lives.
+    writer: String,
+    /// Where the conversations of this program stand.
+    rows: HashMap<u64, Row>,
+}
+
+/// A conversation, and whom it is with.
+#[derive(Clone, Copy)]
+struct Row {
+    conversation: i64,
+    peer: i64,
+}
+
+impl Store {
+    pub(super) fn new(database: Connection, writer: String) -> Self {
+        Self {
+            database,
+            writer,
+            rows: HashMap::new(),
+        }
+    }
+
+    /// Keeps all of them or none.
+    pub(super) fn keep(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+        let transaction = self
+            .database
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut made = HashMap::new();
+        for item in items {
+            let serial = item.about.serial;
+            let row = match made.get(&serial).or_else(|| self.rows.get(&serial)) {
+                Some(row) => *row,
+                None => {
+                    let row = begin(&transaction, &item.about, &self.writer)?;
+                    made.insert(serial, row);
+                    row
+                }
+            };
+            put(&transaction, row, &item.what)?;
+        }
+        transaction.commit()?;
+        self.rows.extend(made);
+        for item in items {
+            if matches!(item.what, What::Ended(_)) {
+                self.rows.remove(&item.about.serial);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes some of what is older than `before`; returns whether there may be more.
+    pub(super) fn age(&mut self, before: i64) -> rusqlite::Result<bool> {
+        let transaction = self
+            .database
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let deleted = transaction
+            .prepare_cached(
+                "DELETE FROM messages WHERE id IN
+                 (SELECT id FROM messages WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            )?
+            .execute(params![before, CHUNK as i64])?;
+        if deleted < CHUNK {
+            clear(&transaction, before)?;
+        }
+        transaction.commit()?;
+        Ok(deleted == CHUNK)
+    }
+}
+
+/// Clears away what no message needs any more: conversations that ended before `before`, and peers.
+pub(super) fn clear(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<()> {
+    transaction.execute(
+        "DELETE FROM conversations WHERE ended < ?1 AND NOT EXISTS
+         (SELECT 1 FROM messages WHERE conversation = conversations.id)",
+        [before],
+    )?;
+    transaction.execute_batch(
+        "DELETE FROM receipts WHERE conversation NOT IN (SELECT id FROM conversations);
+         DELETE FROM peers WHERE id NOT IN (SELECT peer FROM conversations);",
+    )
+}
+
+/// Ends the conversations of programs that do not live any more. What a plain peer was sent, nobody
+/// knows the end of.
+pub(super) fn end_dead(
+    database: &Connection,
+    lives: impl Fn(&str) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("SELECT DISTINCT writer FROM conversations WHERE ended IS NULL")?;
+    let writers = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for writer in writers.collect::<Result<Vec<_>, _>>()? {
+        if !lives(&writer) {
+            database.execute(
+                "UPDATE conversations SET
+                    ended = coalesce((SELECT max(at) FROM messages WHERE conversation = conversations.id), began),
+                    delivered = CASE WHEN (SELECT key FROM peers WHERE id = peer) IS NULL THEN ?2 ELSE delivered END
+                 WHERE writer = ?1 AND ended IS NULL",
+                params![writer, i64::MAX],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the index of words anew, without those of deleted messages, and overwrites what stood in
+/// the log of changes.
+pub(super) fn rewrite_words(database: &Connection) -> rusqlite::Result<()> {
+    database.execute_batch("INSERT INTO words (words) VALUES ('optimize')")?;
+    empty_log(database)
+}
+
+/// Everything is in the file itself then; unless another program reads at the moment, after which it
+/// will be.
+pub(super) fn empty_log(database: &Connection) -> rusqlite::Result<()> {
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+fn begin(transaction: &Transaction<'_>, about: &About, writer: &str) -> rusqlite::Result<Row> {
+    let key = about.key.as_ref().map(|key| key.as_bytes().as_slice());
+    let known = transaction
+        .prepare_cached(
+            "SELECT id FROM peers WHERE key = ?1 OR (?1 IS NULL AND key IS NULL AND address IS ?2)",
+        )?
+        .query_row(params![key, about.address], |row| row.get(0))
+        .optional()?;
+    let peer = match known {
+        Some(peer) => peer,
+        None => transaction
+            .prepare_cached("INSERT INTO peers (key, address) VALUES (?1, ?2)")?
+            .insert(params![key, about.address])?,
+    };
+    let conversation = transaction
+        .prepare_cached(
+            "INSERT INTO conversations (peer, name, session, writer, began)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .insert(params![
+            peer,
+            about.name,
+            about.session.as_ref().map(<[u8; 16]>::as_slice),
+            writer,
+            about.began
+        ])?;
+    Ok(Row { conversation, peer })
+}
+
+fn put(transaction: &Transaction<'_>, row: Row, what: &What) -> rusqlite::Result<()> {
+    match what {
+        What::Begun => Ok(()),
+        What::Message(letter) => put_letter(transaction, row, letter),
+        What::Gap { messages, at } => transaction
+            .prepare_cached(
+                "INSERT INTO messages (conversation, peer, direction, sent, at, body)
+                 VALUES (?1, ?2, 2, ?3, ?3, ?4)",
+            )?
+            .execute(params![
+                row.conversation,
+                row.peer,
+                at,
+                messages.to_le_bytes().as_slice()
+            ])
+            .map(drop),
+        What::Delivered { up_to, at } => {
+            let up_to = *up_to as i64;
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO receipts VALUES (?1, ?2, ?3)")?
+                .execute(params![row.conversation, up_to, at])?;
+            transaction
+                .prepare_cached("UPDATE conversations SET delivered = ?2 WHERE id = ?1")?
+                .execute(params![row.conversation, up_to])
+                .map(drop)
+        }
+        What::Ended(ending) => end(transaction, row, ending),
+    }
+}
+
+fn put_letter(transaction: &Transaction<'_>, row: Row, letter: &Letter) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO messages (conversation, peer, direction, number, sent, at, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let Row { conversation, peer } = row;
+    let (own, number, sent, at) = (letter.is_own, letter.number as i64, letter.sent, letter.at);
+    let inserted = match &letter.body {
+        Body::Text(text) => {
+            insert.execute(params![conversation, peer, own, number, sent, at, text])?
+        }
+        Body::Binary(bytes) => {
+            insert.execute(params![conversation, peer, own, number, sent, at, bytes])?
+        }
+    };
+    if inserted == 0 {
+        // It is there already.
+        return Ok(());
+    }
+    if let Body::Text(text) = &letter.body {
+        words::index(transaction, transaction.last_insert_rowid(), peer, text)?;
+    }
+    if let Some(repeated) = letter.repeats {
+        transaction
+            .prepare_cached("UPDATE messages SET settled = 1 WHERE id = ?1")?
+            .execute([repeated.0])?;
+    }
+    Ok(())
+}
+
+fn end(transaction: &Transaction<'_>, row: Row, ending: &Ending) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE conversations SET ended = ?2, delivered = max(delivered, ?3), unsent = ?4
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            row.conversation,
+            ending.at,
+            ending.delivered,
+            ending.unsent
+        ])
+        .map(drop)
+}
