@@ -31,6 +31,7 @@ Examples:
   ptp doctor alice.lan             why it does not work
   ptp id                           your own fingerprint
   ptp peers                        whom you know
+  ptp config                       options that hold without being typed
 
 Without arguments, on a terminal, it asks what to do.
 Type 'quit' or 'exit' to disconnect. Two that never met need the pairing code
@@ -75,6 +76,19 @@ The list is the file known_peers in the folder that PTP_HOME names (without it
         #[command(subcommand)]
         action: Option<Peers>,
     },
+    /// Show which options are in force, and from where
+    #[command(after_help = "\
+Examples:
+  ptp config                       each option, its value, and who says so
+  echo 'name = \"Ana\"' >> ~/.local/share/ptp/config.toml
+                                   as if --name Ana were typed each time
+
+Options that stand in the file config.toml need not be typed. They are called
+as on the command line, without dashes: bell = \"message\", plain = true,
+on-message = [\"./answer.sh\", \"--brief\"]. What is typed comes first, then
+PTP_CODE, then the file; --no-plain takes plain back for once. The file is in
+the folder that PTP_HOME names (without it ~/.local/share/ptp).")]
+    Config,
     #[command(flatten)]
     Generate(Generate),
 }

@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Fine,
     /// Something unexpected.
     Unexpected,
+    /// Wrong usage; what is wrong on the command line itself, clap tells.
+    Usage,
     /// Could not reach or be reached.
     Unreachable,
     /// Not trusted.
@@ -26,6 +28,7 @@ impl Exit {
         match self {
             Self::Fine | Self::Choice(0) => 0,
             Self::Unexpected => 1,
+            Self::Usage => 2,
             Self::Unreachable => 3,
             Self::Untrusted => 4,
             Self::Undelivered => 5,

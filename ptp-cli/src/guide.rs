@@ -2,19 +2,20 @@
 //! terminal.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Parser;
 use ptp_core::{Home, HomeError, KnownPeer};
 
-use crate::args::{Cli, Command};
+use crate::args::Cli;
 use crate::exit::{self, Exit};
 use crate::pipe::is_quit;
 use crate::{render, signals};
 
-/// What whoever sits there wants, if nothing was said on the command line and there is somebody to
-/// ask. Ends the program if they want nothing.
-pub(crate) fn command() -> Option<Command> {
+/// The command line that whoever sits there would have typed, if nothing was said on it and there is
+/// somebody to ask. Ends the program if they want nothing.
+pub(crate) fn words() -> Option<Vec<OsString>> {
     let somebody = io::stdin().is_terminal() && io::stdout().is_terminal();
     if env::args_os().len() > 1 || !somebody {
         return None;
@@ -28,7 +29,7 @@ pub(crate) fn command() -> Option<Command> {
     };
     let ask = || ask(&peers, &mut io::stdin().lock(), &mut io::stdout());
     match signals::exit_meanwhile(ask) {
-        Ok(Some(command)) => Some(command),
+        Ok(Some(words)) => Some(words),
         Ok(None) => exit::exit(Exit::Fine),
         Err(error) => {
             eprintln!("[ERROR] The terminal can't be used: {error}");
@@ -49,7 +50,7 @@ fn ask(
     peers: &[KnownPeer],
     answers: &mut impl BufRead,
     screen: &mut impl Write,
-) -> io::Result<Option<Command>> {
+) -> io::Result<Option<Vec<OsString>>> {
     write!(screen, "{}", render::guide::choices(peers))?;
     loop {
         write!(screen, "{}", render::guide::QUESTION)?;
@@ -65,7 +66,7 @@ fn ask(
             return Ok(None);
         }
         match understand(answer, peers) {
-            Some(command) => return Ok(Some(command)),
+            Some(words) => return Ok(Some(words)),
             None => writeln!(screen, "{}", render::guide::misunderstood(peers.len() + 1))?,
         }
     }
@@ -73,7 +74,7 @@ fn ask(
 
 /// What an answer stands for: a number of the list, the name of a known peer, or a host with or
 /// without a port.
-fn understand(answer: &str, peers: &[KnownPeer]) -> Option<Command> {
+fn understand(answer: &str, peers: &[KnownPeer]) -> Option<Vec<OsString>> {
     let listed = |number: usize| Some(peers.get(number.checked_sub(2)?)?.name.as_str());
     let named = |peer: &&KnownPeer| peer.name.to_lowercase() == answer.to_lowercase();
     let words: Vec<&str> = match answer.parse() {
@@ -85,8 +86,12 @@ fn understand(answer: &str, peers: &[KnownPeer]) -> Option<Command> {
             .chain(answer.split_whitespace())
             .collect(),
     };
-    let line = ["ptp"].into_iter().chain(words);
-    Some(Cli::try_parse_from(line).ok()?.command)
+    let line: Vec<_> = ["ptp"]
+        .into_iter()
+        .chain(words)
+        .map(OsString::from)
+        .collect();
+    Cli::try_parse_from(&line).is_ok().then_some(line)
 }
 
 #[cfg(test)]
@@ -94,7 +99,7 @@ mod tests {
     use ptp_core::{How, Identity, KnownPeers};
 
     use super::*;
-    use crate::args::Talk;
+    use crate::args::{Command, Talk};
 
     fn peer(name: &str) -> KnownPeer {
         let peers = KnownPeers::in_memory();
@@ -107,7 +112,8 @@ mod tests {
     /// Where an answer leads: a port to wait at, or a host and its port.
     fn leads(answer: &str) -> Option<(String, Option<u16>)> {
         let peers = [peer("Ana"), peer("Ben Lee")];
-        let Command::Talk(talk) = understand(answer, &peers)? else {
+        let words = understand(answer, &peers)?;
+        let Command::Talk(talk) = Cli::try_parse_from(words).unwrap().command else {
             panic!("no conversation");
         };
         match *talk {
@@ -138,15 +144,13 @@ mod tests {
     #[test]
     fn it_asks_until_it_understands_or_is_left() {
         let mut screen = Vec::new();
-        let command = ask(&[], &mut &b"\n9\n1\n"[..], &mut screen).unwrap();
-        assert!(
-            matches!(command, Some(Command::Talk(talk)) if matches!(*talk, Talk::Server { .. }))
-        );
+        let words = ask(&[], &mut &b"\n9\n1\n"[..], &mut screen).unwrap();
+        assert_eq!(words.unwrap(), ["ptp", "server"]);
         let screen = String::from_utf8(screen).unwrap();
         assert_eq!(screen.matches(render::guide::QUESTION).count(), 3);
         for leaving in [&b""[..], b"quit\n", b"EXIT\r\n"] {
-            let command = ask(&[], &mut &*leaving, &mut Vec::new()).unwrap();
-            assert!(command.is_none());
+            let words = ask(&[], &mut &*leaving, &mut Vec::new()).unwrap();
+            assert!(words.is_none());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod chat;
+mod config;
 mod doctor;
 mod escape;
 mod exit;
@@ -16,11 +17,11 @@ mod signals;
 mod terminal;
 
 use args::Command;
-use clap::Parser;
 
 fn main() {
-    let command = guide::command().unwrap_or_else(|| args::Cli::parse().command);
-    exit::exit(match command {
+    let words = guide::words().unwrap_or_else(|| std::env::args_os().collect());
+    exit::exit(match config::command(words) {
+        Command::Config => config::show(),
         Command::Id => peers::id(),
         Command::Peers { action } => peers::run(action.as_ref()),
         Command::Doctor(asked) => doctor::run(&asked),

@@ -245,13 +245,20 @@ fn code(options: &Options) -> Result<Option<Code>, Failure> {
     let text = match (&options.code, &options.code_file) {
         (Some(code), _) => code.clone(),
         (None, Some(file)) => first_line(file).map_err(|error| render::code_file(file, &error))?,
-        (None, None) => match env::var(CODE_VARIABLE) {
-            Ok(code) if !code.trim().is_empty() => code,
-            _ => return Ok(None),
+        (None, None) => match code_of_environment() {
+            Some(code) => code,
+            None => return Ok(None),
         },
     };
     let code = Code::parse(&text).map_err(|error| render::malformed_code(&error))?;
     Ok(Some(code))
+}
+
+/// The pairing code in the environment, if there is one. It counts for less than an option that was
+/// typed, and for more than one in the file.
+pub(crate) fn code_of_environment() -> Option<String> {
+    let code = env::var(CODE_VARIABLE).ok()?;
+    (!code.trim().is_empty()).then_some(code)
 }
 
 fn first_line(file: &Path) -> std::io::Result<String> {

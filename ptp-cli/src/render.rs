@@ -1,5 +1,6 @@
 //! Every line that the program says itself.
 
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod guide;
 mod plain;

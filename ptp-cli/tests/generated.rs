@@ -28,6 +28,8 @@ fn completions_have_the_options_in_every_shell() {
         for option in OPTIONS {
             assert!(script.contains(option), "{option} is not in {shell}'s");
         }
+        // What takes an option of config.toml back is there, but not offered.
+        assert!(!script.contains("no-open"), "{shell}");
     }
     Ptp::without_input(&["completions", "tcsh"])
         .wait()
@@ -65,6 +67,7 @@ fn the_man_pages_have_the_options() {
     for option in OPTIONS {
         assert!(client.contains(&format!("--{option}")), "{option}");
     }
+    assert!(!client.contains("no-open"));
     assert!(read("ptp-peers-forget.1").contains("forget"));
 }
 

@@ -74,6 +74,24 @@ fn an_address_is_typed_with_its_port() {
 }
 
 #[test]
+fn what_stands_in_config_toml_holds_here_too() {
+    let (ana, ben) = (Home::new(), Home::new());
+    let port = pair(&ana, &ben);
+    std::fs::write(ben.0.join("config.toml"), "name = 'Benedict'").unwrap();
+    let args = ["server", &port, "--bind", "127.0.0.1"];
+    let server = Ptp::run(ana.ptp(&args).stdin(Stdio::piped()).stdout(Stdio::piped()));
+    server.complains("[SERVER] Waiting");
+    let terminal = guide(&ben);
+    terminal.types("2\r").prompts();
+    server.complains("now goes by another name: Benedict");
+    terminal.types("quit\r").exits(0);
+    std::fs::write(ben.0.join("config.toml"), "nmae = 'Benedict'").unwrap();
+    let terminal = guide(&ben);
+    terminal.types("2\r").shows("did you mean name?");
+    terminal.exits(2);
+}
+
+#[test]
 fn a_name_is_shown_escaped() {
     let (ana, ben) = (Home::new(), Home::new());
     pair(&ana, &ben);

@@ -62,6 +62,11 @@ fn the_help_of_id_and_of_peers_is_as_reviewed() {
 }
 
 #[test]
+fn the_help_of_config_is_as_reviewed() {
+    help(&["config", "--help"], include_str!("help/config.txt"));
+}
+
+#[test]
 fn the_help_of_completions_and_of_man_is_as_reviewed() {
     let completions = include_str!("help/completions.txt");
     help(&["completions", "--help"], completions);
