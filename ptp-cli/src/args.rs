@@ -199,7 +199,7 @@ code; 5 the connection was lost, or something was not delivered. With --ask:
 /// A question to the other side.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Question {
-    /// Ask this, print the answer, the next message, and leave
+    /// Ask this, print the answer and leave
     #[arg(
         long,
         value_name = "TEXT",
@@ -207,7 +207,7 @@ pub(crate) struct Question {
         conflicts_with_all = ["json", "on_message", "verbatim", "stay", "quit_on_eof"]
     )]
     pub(crate) ask: Option<String>,
-    /// The answers that count, such as yes,no; others are asked again
+    /// The answers that count, such as yes,no
     #[arg(long, value_name = "A,B", value_parser = Choices::parse, requires = "ask")]
     pub(crate) choices: Option<Choices>,
     /// How long to wait for the answer, such as 30s or 5m [default: for ever]
@@ -276,12 +276,21 @@ pub(crate) struct Options {
     /// Send every line as it is, `quit` and `exit` too
     #[arg(long)]
     pub(crate) verbatim: bool,
-    /// When a terminal rings its bell
-    #[arg(long, value_enum, default_value = "off")]
+    /// Ring the bell: off or message
+    #[arg(long, value_enum, default_value = "off", hide_possible_values = true)]
     pub(crate) bell: Bell,
-    /// On a terminal, do not keep what is typed for the next time
+    /// Do not keep what is typed for the next time
     #[arg(long)]
     pub(crate) no_input_history: bool,
+    /// Keep what is said, for `ptp history`
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Delete from the history what is older, such as 90d
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub(crate) history_keep: Option<Duration>,
+    /// Send what did not arrive last time: yes, no, ask
+    #[arg(long, value_name = "WHETHER", value_enum, hide_possible_values = true)]
+    pub(crate) resend: Option<Resend>,
     /// Events out and commands in, one JSON object a line
     #[arg(long, conflicts_with = "verbatim")]
     pub(crate) json: bool,
@@ -315,6 +324,22 @@ pub(crate) enum Bell {
     Off,
     // When a message comes. (Documented values would double the length of the help.)
     Message,
+}
+
+/// Whether what an earlier conversation did not deliver is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resend {
+    Yes,
+    No,
+    Ask,
+}
+
+/// Reads how old something may be.
+fn age(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(age) if !age.is_zero() => Ok(age),
+        _ => Err("write a time such as 12h, 90d or 2y".to_owned()),
+    }
 }
 
 /// Reads a number of seconds, at most a year: more is a typing error.

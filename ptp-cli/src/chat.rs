@@ -1,6 +1,7 @@
 //! A conversation on a terminal.
 
 mod commands;
+mod earlier;
 mod input_history;
 mod typing;
 
@@ -12,10 +13,11 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
-use ptp_core::{Code, End, Event, Home, Message, MessageKind, Reason, Session};
+use ptp_core::{Code, End, Entry, Event, Home, Message, MessageKind, Reason, Session};
 
 use self::input_history::InputHistory;
 use crate::args::{Bell, Options, Talk};
+use crate::conversation::{Conversation, Kept};
 use crate::exit::{self, Exit};
 use crate::open::{self, Failure, Person};
 use crate::terminal::Terminal;
@@ -52,7 +54,7 @@ struct Chat {
 enum Present {
     /// No connection has stood yet.
     Before,
-    Talking(Arc<Session>),
+    Talking(Arc<Conversation>),
     /// A conversation was lost, and the next is waited for.
     Between,
     /// The user leaves.
@@ -144,9 +146,11 @@ impl Chat {
             };
             *self.present() = Present::Talking(Arc::clone(&session));
             self.connected(session.peer());
+            self.remind(&session);
             self.status(render::INSTRUCTIONS);
             self.terminal.show_prompt();
-            match self.print_events(&session) {
+            let left = self.ask_again(&session);
+            match self.print_events(&session, left) {
                 ControlFlow::Break(Exit::Fine) => return lost.unwrap_or(Exit::Fine),
                 ControlFlow::Break(exit) => return exit,
                 ControlFlow::Continue(()) => lost = Some(Exit::Undelivered),
@@ -159,62 +163,79 @@ impl Chat {
         *exit
     }
 
-    /// Prints what arrives until the session ends; returns how to exit, if another is not to
-    /// follow.
-    fn print_events(&self, session: &Session) -> ControlFlow<Exit> {
+    /// Prints what arrives until the session ends, and asks about what is `left` of earlier ones;
+    /// returns how to exit, if another is not to follow.
+    fn print_events(&self, session: &Conversation, mut left: Vec<Entry>) -> ControlFlow<Exit> {
         let speaker = render::coloured_speaker(session.peer());
         let mut late = never();
         loop {
-            let first = select! {
-                recv(session.events()) -> event => event,
-                recv(self.sent.1) -> _ => {
-                    late = at(Instant::now() + LATE);
-                    continue;
+            select! {
+                recv(session.events()) -> event => {
+                    let Ok(event) = event else {
+                        self.terminal.restore();
+                        return ControlFlow::Break(Exit::Unexpected);
+                    };
+                    if let Some(end) = self.print(session, &speaker, event, &mut late) {
+                        return end;
+                    }
                 }
-                recv(late) -> _ => {
-                    late = self.look_after(session);
-                    continue;
+                recv(self.sent.1) -> _ => late = at(Instant::now() + LATE),
+                recv(late) -> _ => late = self.look_after(session),
+                recv(self.answers.1) -> answer => {
+                    self.decide(session, &answer.unwrap_or_default(), mem::take(&mut left));
                 }
-            };
-            let Ok(first) = first else {
-                self.terminal.restore();
-                return ControlFlow::Break(Exit::Unexpected);
-            };
-            let mut lines = Vec::new();
-            let mut last = None;
-            let mut rings = false;
-            for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
-                match event {
-                    Event::Received(message) => {
-                        last = Some(message.id());
-                        rings |= self.options.bell == Bell::Message;
-                        lines.push(self.show(&speaker, message));
-                    }
-                    Event::Delivered { .. } => late = self.look_after(session),
-                    Event::Interrupted(interruption) => {
-                        lines.push(render::status(&render::interrupted(&interruption)));
-                    }
-                    Event::Resumed(resumption) => {
-                        lines.push(render::status(&render::resumed(&resumption)));
-                    }
-                    Event::Disconnected(end) => {
-                        self.terminal.hint("");
-                        return self.end(lines, &end);
-                    }
-                    _ => {}
-                }
-            }
-            if !lines.is_empty() {
-                self.terminal.print(&lines);
-            }
-            // Only now has it arrived: the program may be killed at any moment.
-            if let Some(last) = last {
-                session.confirm(last);
-            }
-            if rings {
-                self.terminal.ring();
+                recv(session.kept().troubles()) -> trouble => if let Ok(trouble) = trouble {
+                    self.status(&render::not_kept(&trouble));
+                },
             }
         }
+    }
+
+    /// Prints what an event and those that wait behind it tell, in one go; returns how to exit if the
+    /// session has ended.
+    fn print(
+        &self,
+        session: &Conversation,
+        speaker: &str,
+        first: Event,
+        late: &mut Receiver<Instant>,
+    ) -> Option<ControlFlow<Exit>> {
+        let mut lines = Vec::new();
+        let mut last = None;
+        let mut rings = false;
+        for event in std::iter::once(first).chain(session.events().try_iter().take(BATCH)) {
+            session.kept().event(&event);
+            match event {
+                Event::Received(message) => {
+                    last = Some(message.id());
+                    rings |= self.options.bell == Bell::Message;
+                    lines.push(self.show(speaker, message));
+                }
+                Event::Delivered { .. } => *late = self.look_after(session),
+                Event::Interrupted(interruption) => {
+                    lines.push(render::status(&render::interrupted(&interruption)));
+                }
+                Event::Resumed(resumption) => {
+                    lines.push(render::status(&render::resumed(&resumption)));
+                }
+                Event::Disconnected(end) => {
+                    self.terminal.hint("");
+                    return Some(self.end(lines, &end, session.kept()));
+                }
+                _ => {}
+            }
+        }
+        if !lines.is_empty() {
+            self.terminal.print(&lines);
+        }
+        // Only now has it arrived: the program may be killed at any moment.
+        if let Some(last) = last {
+            session.confirm(last);
+        }
+        if rings {
+            self.terminal.ring();
+        }
+        None
     }
 
     /// The line for a message; of a secret only that it is there.
@@ -242,11 +263,13 @@ impl Chat {
 
     /// A conversation has ended; `lines` are still to be printed. Another follows if the other side
     /// began anew.
-    fn end(&self, mut lines: Vec<String>, end: &End) -> ControlFlow<Exit> {
+    fn end(&self, mut lines: Vec<String>, end: &End, kept: &Kept) -> ControlFlow<Exit> {
         lines.push(String::new());
         let last = render::disconnected(end).into_iter();
         let texts = render::undelivered_texts(end);
-        lines.extend(last.chain(texts).map(|line| render::status(&line)));
+        let missing = kept.settle();
+        let last = last.chain(texts).chain(missing);
+        lines.extend(last.map(|line| render::status(&line)));
         let mut present = self.present();
         let anew = matches!(end.reason, Reason::Replaced | Reason::Forgotten);
         if anew && !matches!(*present, Present::Leaving) {

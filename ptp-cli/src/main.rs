@@ -3,6 +3,7 @@
 mod args;
 mod chat;
 mod config;
+mod conversation;
 mod doctor;
 mod escape;
 mod exit;

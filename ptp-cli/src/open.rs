@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use crossbeam_channel::select;
 use ptp_core::{
-    Code, Config, ConnectError, Home, KnownPeers, Listener, Notice, Peer, Session, Strangers, Trust,
+    Code, Config, ConnectError, History, Home, KnownPeers, Listener, Notice, Peer, Session,
+    Strangers, Trust,
 };
 
 use crate::args::{DEFAULT_PORT, Options, Talk};
+use crate::conversation::{self, Conversation};
 use crate::exit::Exit;
 use crate::render;
 
@@ -28,8 +30,14 @@ const TRIES: usize = 3;
 /// Strangers that are told of; of more only that there are.
 const MOST_STRANGERS: usize = 20;
 
+/// Where conversations come from, and where they are kept.
+pub(crate) struct Door {
+    way: Way,
+    history: Option<Arc<History>>,
+}
+
 /// Where conversations come from.
-pub(crate) enum Door {
+enum Way {
     /// Whoever calls. It tells further callers that the server is busy for as long as it is held.
     Listener { listener: Listener, plain: bool },
     /// Whoever answers at a place.
@@ -45,6 +53,10 @@ pub(crate) trait Person {
     const PATIENCE: Duration;
     /// Shows a status line.
     fn say(&self, line: &str);
+    /// Tells of something that went wrong, and ends nothing.
+    fn complain(&self, line: &str) {
+        self.say(line);
+    }
     /// Asks for a pairing code; `None` if there is nobody to ask.
     fn ask(&self, question: &str) -> Option<Code>;
 
@@ -94,35 +106,36 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
             strangers: Strangers::Accept,
         };
     }
-    match talk {
-        Talk::Server { port, bind, .. } => listen(*port, bind.as_deref(), &config, person),
+    let history = conversation::history(options, person)?;
+    let way = match talk {
+        Talk::Server { port, bind, .. } => listen(*port, bind.as_deref(), &config, person)?,
         Talk::Client { host, port, .. } => {
             let place = place(host, *port, &home.peers, &mut config)?;
-            Ok(Door::Place {
-                place,
-                config: Box::new(config),
-            })
+            let config = Box::new(config);
+            Way::Place { place, config }
         }
-    }
+    };
+    Ok(Door { way, history })
 }
 
 impl Door {
     /// Whether plain peers come in here beside others.
     fn takes_both(&self) -> bool {
-        matches!(self, Self::Listener { plain: true, .. })
+        matches!(self.way, Way::Listener { plain: true, .. })
     }
 
     /// The next conversation: waits for somebody, or goes to somebody. `connected` is left to the
     /// caller: when it is heard, a signal must find the conversation.
-    pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Session>, Failure> {
-        let session = match self {
-            Self::Listener { listener, .. } => wait(listener, person),
-            Self::Place { place, config } => go(place, config, person),
+    pub(crate) fn open(&mut self, person: &impl Person) -> Result<Arc<Conversation>, Failure> {
+        let session = match &mut self.way {
+            Way::Listener { listener, .. } => wait(listener, person),
+            Way::Place { place, config } => go(place, config, person),
         }?;
         if self.takes_both() && session.encryption().is_some() {
             person.say(render::SPEAKS_PTP);
         }
-        Ok(Arc::new(session))
+        let history = self.history.clone();
+        Ok(Arc::new(Conversation::begin(session, history, person)))
     }
 }
 
@@ -131,7 +144,7 @@ fn listen(
     bind: Option<&str>,
     config: &Config,
     person: &impl Person,
-) -> Result<Door, Failure> {
+) -> Result<Way, Failure> {
     let address = format!("{}:{port}", bracketed(bind.unwrap_or_default()));
     let listener = Listener::bind(&address, config)
         .map_err(|error| render::listen_error(&error, port, port_owner::in_the_way(&error)))?;
@@ -143,7 +156,7 @@ fn listen(
     if config.plain {
         person.say(render::PLAIN_TOO);
     }
-    Ok(Door::Listener {
+    Ok(Way::Listener {
         listener,
         plain: config.plain,
     })

@@ -1,5 +1,6 @@
 //! A conversation in a pipe, in one of four manners: lines, JSON, a question, a program that answers.
 
+mod again;
 mod ask;
 mod input;
 mod json;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use ptp_core::{Event, MessageId, Reason, Session};
 
-use crate::args::Talk;
+use crate::args::{Resend, Talk};
+use crate::conversation::Conversation;
 use crate::exit::{self, Exit};
 use crate::open::{self, Person};
 use crate::{render, signals};
@@ -45,7 +47,7 @@ const LONG: Duration = Duration::from_secs(86_400);
 enum Present {
     /// No connection has stood yet.
     Before,
-    Talking(Weak<Session>),
+    Talking(Weak<Conversation>),
     /// A conversation was lost, and the next is waited for.
     Between,
     /// A signal came.
@@ -97,6 +99,7 @@ fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
         reports,
         manner,
         leaves_at_eof: talk.leaves_at_eof(),
+        resend: talk.options().resend.unwrap_or(Resend::Ask),
         leaving: false,
         trouble: None,
         open: (0, 0),
@@ -174,6 +177,7 @@ struct Pipe<M> {
     reports: Receiver<End>,
     manner: M,
     leaves_at_eof: bool,
+    resend: Resend,
     /// All was said that is to be said.
     leaving: bool,
     trouble: Option<Exit>,
@@ -184,11 +188,10 @@ struct Pipe<M> {
 
 impl<M: Manner> Pipe<M> {
     /// Holds a conversation to its end; returns how to exit, if another is not to follow.
-    fn converse(&mut self, session: Arc<Session>) -> ControlFlow<Exit> {
+    fn converse(&mut self, session: Arc<Conversation>) -> ControlFlow<Exit> {
         self.last = None;
         let mut written = self.manner.begin(&session);
-        // Nobody takes it if the input has ended, or is not read.
-        let _ = self.outlets.send(Outlet::of(&session));
+        self.let_in(&session);
         let mut cut = false;
         let nothing = never();
         loop {
@@ -205,8 +208,13 @@ impl<M: Manner> Pipe<M> {
             let events = if full { &nothing } else { session.events() };
             written = select! {
                 recv(events) -> event => match event {
-                    Ok(Event::Disconnected(end)) => return self.end(&end, cut),
-                    Ok(event) => self.tell(&session, event),
+                    Ok(event) => {
+                        session.kept().event(&event);
+                        match event {
+                            Event::Disconnected(end) => return self.end(&session, &end, cut),
+                            event => self.tell(&session, event),
+                        }
+                    }
                     Err(_) => return ControlFlow::Break(Exit::Unexpected),
                 },
                 recv(self.reports) -> report => {
@@ -221,6 +229,12 @@ impl<M: Manner> Pipe<M> {
                     Ok(news) => self.manner.heed(news),
                     Err(_) => return ControlFlow::Break(Exit::Unexpected),
                 },
+                recv(session.kept().troubles()) -> trouble => {
+                    if let Ok(trouble) = trouble {
+                        self.manner.complain(&render::not_kept(&trouble), Exit::Unexpected);
+                    }
+                    Ok(())
+                }
                 default(if full { LOOK } else { LONG }) => {
                     let left = matches!(*present(), Present::Leaving);
                     if full && (left || session.has_ended()) {
@@ -229,6 +243,27 @@ impl<M: Manner> Pipe<M> {
                     Ok(())
                 }
             };
+        }
+    }
+
+    /// Lets the input through, and before it what an earlier conversation did not deliver.
+    fn let_in(&self, session: &Conversation) {
+        let outlet = Outlet::of(session);
+        let outlets = self.outlets.clone();
+        // Nobody takes it if the input has ended, or is not read.
+        let open = move || drop(outlets.send(outlet));
+        let left = session.undelivered();
+        if left.is_empty() {
+            return open();
+        }
+        match self.resend {
+            Resend::Yes => again::send(session.voice(), left, open),
+            Resend::No => open(),
+            Resend::Ask => {
+                self.manner
+                    .note(&render::left_undelivered(session.peer(), &left));
+                open();
+            }
         }
     }
 
@@ -270,7 +305,7 @@ impl<M: Manner> Pipe<M> {
 
     /// A conversation has ended; `cut` says whether it left a line of the input. Another follows if
     /// the other side began anew.
-    fn end(&mut self, end: &ptp_core::End, cut: bool) -> ControlFlow<Exit> {
+    fn end(&mut self, session: &Conversation, end: &ptp_core::End, cut: bool) -> ControlFlow<Exit> {
         // Nobody is told if nobody reads it any more: there is nothing left to acknowledge.
         let _ = self.manner.flush();
         let last = if cut {
@@ -282,6 +317,9 @@ impl<M: Manner> Pipe<M> {
             let _ = self.manner.heed(news);
         }
         self.manner.disconnected(end);
+        for trouble in session.kept().settle() {
+            self.manner.complain(&trouble, Exit::Unexpected);
+        }
         let anew = matches!(end.reason, Reason::Replaced | Reason::Forgotten)
             && !self.leaving
             && match last {
@@ -335,13 +373,22 @@ impl<M: Manner> Pipe<M> {
 
 /// Whoever read our output has seen enough: what is not taken now is not acknowledged. Complains
 /// only if something that was sent is not delivered.
-fn leave_quietly(session: Arc<Session>) -> Option<Exit> {
+fn leave_quietly(session: Arc<Conversation>) -> Option<Exit> {
     let events = session.events().clone();
+    let kept = session.kept().clone();
     drop(session);
     let end = events.iter().find_map(|event| match event {
-        Event::Disconnected(end) => Some(end),
-        _ => None,
+        // What came was not taken by anybody.
+        Event::Received(_) => None,
+        event => {
+            kept.event(&event);
+            match event {
+                Event::Disconnected(end) => Some(end),
+                _ => None,
+            }
+        }
     })?;
+    kept.settle().iter().for_each(|trouble| complain(trouble));
     let undelivered = render::undelivered(&end)?;
     complain(&undelivered);
     Some(Exit::Undelivered)

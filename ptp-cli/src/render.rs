@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod guide;
+mod kept;
 mod plain;
 mod scripts;
 mod talk;
@@ -19,6 +20,10 @@ use crate::args::DEFAULT_PORT;
 use crate::escape;
 use crate::exit::Exit;
 
+pub(crate) use kept::{
+    DROPPED, Decision, NEEDS_HISTORY, NOT_NOW, SEND_AGAIN, decision, entries_not_kept, last_lines,
+    left_undelivered, not_all_again, not_kept, sending_again, undelivered_before,
+};
 pub(crate) use plain::{NOT_PLAIN, PLAIN_TOO, SPEAKS_PTP, not_plain};
 pub(crate) use scripts::{
     COMMANDS_BEHIND_QUIT, UNREADABLE, answer_unsent, aside, ask_again, cut_off, no_answer,
@@ -84,9 +89,11 @@ pub(crate) fn speaker(peer: &Peer) -> String {
     }
 }
 
+/// How far the lines of a message behind its first are indented.
+const GUTTER: usize = 4;
+
 /// A message as a terminal shows it.
 pub(crate) fn message(speaker: &str, message: &Message) -> String {
-    const GUTTER: usize = 4;
     let shown = match message.as_text() {
         Some(text) => escape::text(text, GUTTER),
         None => escape::bytes(message.as_bytes(), GUTTER),

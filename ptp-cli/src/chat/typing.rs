@@ -6,10 +6,11 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ptp_core::{Payload, Secret, Session, TrySendError};
+use ptp_core::{MessageId, Secret, TrySendError};
 
 use super::commands::Command;
 use super::{Chat, Present};
+use crate::conversation::Conversation;
 use crate::render;
 use crate::terminal::Entry;
 
@@ -44,7 +45,9 @@ impl Chat {
         self.terminal.remember(line);
         self.keep(line);
         match command {
-            Command::Say(text) => drop(self.send(text)),
+            Command::Say(text) => {
+                self.send(|conversation| conversation.voice().try_send(text));
+            }
             Command::Help => self.terminal.print(&render::help()),
             Command::Who => self.show_who(),
             Command::Secret => {
@@ -88,7 +91,7 @@ impl Chat {
     }
 
     /// The session, or a word to the user that there is none now.
-    fn talking(&self) -> Option<Arc<Session>> {
+    fn talking(&self) -> Option<Arc<Conversation>> {
         match self.present().clone() {
             Present::Talking(session) => return Some(session),
             Present::Between => self.status(render::NOBODY),
@@ -102,7 +105,8 @@ impl Chat {
         if secret.is_empty() {
             return self.status(render::NO_SECRET);
         }
-        if self.send(Secret(secret)) {
+        // It is not kept.
+        if self.send(|conversation| conversation.sender().try_send(Secret(secret))) {
             self.status(render::SECRET_SENT);
         }
     }
@@ -117,11 +121,14 @@ impl Chat {
     }
 
     /// Returns whether it was accepted.
-    fn send(&self, message: impl Payload) -> bool {
+    fn send<M>(
+        &self,
+        send: impl FnOnce(&Conversation) -> Result<MessageId, TrySendError<M>>,
+    ) -> bool {
         let Some(session) = self.talking() else {
             return false;
         };
-        match session.sender().try_send(message) {
+        match send(&session) {
             Ok(_) => {
                 // Full: it was told already.
                 let _ = self.sent.0.try_send(());

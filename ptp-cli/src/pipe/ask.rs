@@ -10,6 +10,7 @@ use ptp_core::{Message, Session};
 use super::GRACE;
 use super::manner::{Manner, Nobody, complain};
 use crate::args::Question;
+use crate::conversation::Conversation;
 use crate::exit::Exit;
 use crate::{escape, render};
 
@@ -79,7 +80,7 @@ pub(super) struct Ask {
     /// When to wait no longer: for the answer, and then for the end.
     alarm: Receiver<Instant>,
     state: State,
-    session: Weak<Session>,
+    conversation: Weak<Conversation>,
 }
 
 impl Ask {
@@ -94,7 +95,7 @@ impl Ask {
             wait: asked.wait,
             alarm: never(),
             state: State::Waiting { tries: 0 },
-            session: Weak::new(),
+            conversation: Weak::new(),
         }
     }
 
@@ -105,10 +106,13 @@ impl Ask {
         self.alarm = after(GRACE);
     }
 
-    fn say(&mut self, session: &Session, text: &str) {
-        if let Err(error) = session.sender().send(text) {
+    fn say(&mut self, text: &str) {
+        let Some(conversation) = self.conversation.upgrade() else {
+            return;
+        };
+        if let Err(error) = conversation.voice().send(text) {
             complain(&render::unanswerable(&error.to_string()));
-            self.leave(session, State::Unanswered);
+            self.leave(&conversation, State::Unanswered);
         }
     }
 
@@ -142,7 +146,7 @@ impl Manner for Ask {
     /// The time is up.
     fn heed(&mut self, _now: Instant) -> io::Result<()> {
         self.alarm = never();
-        let Some(session) = self.session.upgrade() else {
+        let Some(session) = self.conversation.upgrade() else {
             return Ok(());
         };
         if matches!(self.state, State::Waiting { .. }) {
@@ -154,13 +158,13 @@ impl Manner for Ask {
         Ok(())
     }
 
-    fn begin(&mut self, session: &Arc<Session>) -> io::Result<()> {
-        self.session = Arc::downgrade(session);
+    fn begin(&mut self, conversation: &Arc<Conversation>) -> io::Result<()> {
+        self.conversation = Arc::downgrade(conversation);
         // The other side may have begun anew: then it has not seen the question.
         if matches!(self.state, State::Waiting { .. }) {
             self.alarm = self.wait.map_or_else(never, after);
             let question = self.question.clone();
-            self.say(session, &question);
+            self.say(&question);
         }
         Ok(())
     }
@@ -182,7 +186,7 @@ impl Manner for Ask {
         }
         self.state = State::Waiting { tries: tries + 1 };
         let again = self.choices.as_ref().map(|it| render::ask_again(&it.0));
-        self.say(session, &again.unwrap_or_default());
+        self.say(&again.unwrap_or_default());
         Ok(())
     }
 

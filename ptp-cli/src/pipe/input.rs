@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 
 use crossbeam_channel::Receiver;
-use ptp_core::{MessageId, Payload, SendError, Sender, Session};
+use ptp_core::{MessageId, Payload, SendError};
 
+use crate::conversation::{Conversation, Voice};
 use crate::exit::Exit;
 use crate::render;
 
@@ -13,16 +14,16 @@ pub(crate) const PIECE: usize = 64 * 1024;
 
 /// Where lines go.
 pub(crate) struct Outlet {
-    sender: Sender,
+    voice: Voice,
     /// The largest message that the other side takes.
     limit: u64,
 }
 
 impl Outlet {
-    pub(crate) fn of(session: &Session) -> Self {
+    pub(crate) fn of(conversation: &Conversation) -> Self {
         Self {
-            sender: session.sender(),
-            limit: session.max_message(),
+            voice: conversation.voice(),
+            limit: conversation.max_message(),
         }
     }
 }
@@ -72,7 +73,7 @@ impl<'a> Outlets<'a> {
         mut report: impl FnMut(End),
     ) -> Result<MessageId, Unsent> {
         loop {
-            match self.current.sender.send(message) {
+            match self.current.voice.send(message) {
                 Ok(id) => return Ok(id),
                 Err(SendError::TooLarge { limit, .. }) => return Err(Unsent::TooLarge(limit)),
                 Err(SendError::NotPlain(_)) => return Err(Unsent::NotPlain),

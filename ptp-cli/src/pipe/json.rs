@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use ptp_core::{Code, End, Interruption, Message, MessageId, Notice, Peer, Resumption, Session};
 
 use super::manner::{Ear, Manner, Nobody};
+use crate::conversation::Conversation;
 use crate::exit::Exit;
 use crate::open::Person;
 use crate::render;
@@ -113,7 +114,7 @@ impl Manner for Json {
         }
     }
 
-    fn begin(&mut self, _session: &Arc<Session>) -> io::Result<()> {
+    fn begin(&mut self, _conversation: &Arc<Conversation>) -> io::Result<()> {
         self.conversation += 1;
         (self.accepted, self.delivered, self.told) = (0, 0, 0);
         Ok(())
@@ -149,6 +150,16 @@ impl Manner for Json {
     fn complain(&mut self, text: &str, exit: Exit) {
         complain(text, exit);
     }
+
+    fn note(&self, text: &str) {
+        note(text);
+    }
+}
+
+fn note(text: &str) {
+    let message = &event::plain(text);
+    // Nobody is left who could be told.
+    let _ = write(&Event::Notice { message });
 }
 
 fn complain(text: &str, exit: Exit) {
@@ -172,6 +183,10 @@ impl Person for Stdout {
     /// Everything that is worth it is an event.
     fn say(&self, _line: &str) {}
 
+    fn complain(&self, line: &str) {
+        complain(line, Exit::Unexpected);
+    }
+
     fn ask(&self, _question: &str) -> Option<Code> {
         None
     }
@@ -191,10 +206,7 @@ impl Person for Stdout {
                 let _ = write(&Event::Pairing { code });
             }
             _ if line.starts_with(event::ERROR) => complain(line, Exit::Unexpected),
-            _ => {
-                let message = &event::plain(line);
-                let _ = write(&Event::Notice { message });
-            }
+            _ => note(line),
         }
     }
 

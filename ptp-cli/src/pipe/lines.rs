@@ -8,6 +8,7 @@ use ptp_core::{Message, Session};
 
 use super::input;
 use super::manner::{Ear, Manner, Nobody};
+use crate::conversation::Conversation;
 use crate::render;
 
 /// Every line of the input is a message.
@@ -46,7 +47,7 @@ impl Manner for Lines {
         Ok(())
     }
 
-    fn begin(&mut self, _session: &Arc<Session>) -> io::Result<()> {
+    fn begin(&mut self, _conversation: &Arc<Conversation>) -> io::Result<()> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 use ptp_core::{Code, Interruption, Message, MessageId, Resumption, Session, Standing};
 
 use super::input::{End, Outlet};
+use crate::conversation::Conversation;
 use crate::exit::Exit;
 use crate::open::Person;
 use crate::render;
@@ -28,7 +29,7 @@ pub(super) trait Manner {
     fn heed(&mut self, news: Self::News) -> io::Result<()>;
 
     /// A conversation begins.
-    fn begin(&mut self, session: &Arc<Session>) -> io::Result<()>;
+    fn begin(&mut self, conversation: &Arc<Conversation>) -> io::Result<()>;
     /// A message came. It is confirmed after the next flush.
     fn received(&mut self, session: &Session, message: Message) -> io::Result<()>;
     /// The other side has taken all up to a message.
@@ -62,6 +63,10 @@ pub(super) trait Manner {
     }
     /// Something went wrong, for which the program will exit so.
     fn complain(&mut self, text: &str, _exit: Exit) {
+        complain(text);
+    }
+    /// Something is worth knowing.
+    fn note(&self, text: &str) {
         complain(text);
     }
     /// How to exit, where the conversation alone would exit so.

@@ -13,6 +13,7 @@ use ptp_core::{End, Message, Session};
 
 use super::manner::{Manner, Nobody, complain};
 use crate::args::Options;
+use crate::conversation::{Conversation, Voice};
 use crate::{escape, render};
 use job::{Finished, Job};
 
@@ -52,7 +53,7 @@ pub(super) struct OnMessage {
     finish: Sender<(u64, Finished)>,
     finished: Receiver<(u64, Finished)>,
     /// What answers are sent with.
-    sender: Option<ptp_core::Sender>,
+    voice: Option<Voice>,
     /// When programs are ended, once the conversation is over.
     deadline: Option<Instant>,
     /// Messages for which there was no time.
@@ -76,7 +77,7 @@ impl OnMessage {
             next_turn: 0,
             finish,
             finished,
-            sender: None,
+            voice: None,
             deadline: None,
             cut_off: 0,
         }
@@ -119,12 +120,12 @@ impl OnMessage {
     }
 
     fn send(&self, message: u64, answer: &[u8]) {
-        let Some(sender) = &self.sender else {
+        let Some(voice) = &self.voice else {
             return;
         };
         let sent = match str::from_utf8(answer) {
-            Ok(text) => sender.send(text).map_err(|error| error.to_string()),
-            Err(_) => sender.send(answer).map_err(|error| error.to_string()),
+            Ok(text) => voice.send(text).map_err(|error| error.to_string()),
+            Err(_) => voice.send(answer).map_err(|error| error.to_string()),
         };
         if let Err(cause) = sent {
             complain(&render::answer_unsent(message, &cause));
@@ -150,8 +151,8 @@ impl Manner for OnMessage {
         Ok(())
     }
 
-    fn begin(&mut self, session: &Arc<Session>) -> io::Result<()> {
-        self.sender = Some(session.sender());
+    fn begin(&mut self, conversation: &Arc<Conversation>) -> io::Result<()> {
+        self.voice = Some(conversation.voice());
         self.deadline = None;
         Ok(())
     }

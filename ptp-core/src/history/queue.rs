@@ -24,7 +24,7 @@ pub(super) struct About {
     pub(super) name: String,
     pub(super) session: Option<[u8; 16]>,
     pub(super) began: i64,
-    /// Messages that were given to be kept; those that were, and those that never will be.
+    /// Items that were given to be kept; those that were, and those that never will be.
     given: AtomicU64,
     kept: AtomicU64,
     missed: AtomicU64,
@@ -93,7 +93,7 @@ impl About {
         }
     }
 
-    /// Messages that are not kept: not yet, and never.
+    /// Items that are not kept: not yet, and never.
     pub(super) fn not_kept(&self) -> (u64, u64) {
         let missed = self.missed.load(Ordering::Acquire);
         let settled = self.kept.load(Ordering::Acquire) + missed;
@@ -122,6 +122,10 @@ impl Item {
 
     fn is_message(&self) -> bool {
         matches!(self.what, What::Message(_))
+    }
+
+    fn is_gap(&self) -> bool {
+        matches!(self.what, What::Gap { .. })
     }
 }
 
@@ -160,14 +164,11 @@ impl Queue {
     /// Puts in what is to be kept; returns whether there was room. Only a message may be left out:
     /// all else is small, and comes seldom.
     pub(super) fn put(&self, item: Item, at: i64) -> bool {
-        let is_message = item.is_message();
-        if is_message {
-            item.about.given.fetch_add(1, Ordering::AcqRel);
-        }
+        item.about.given.fetch_add(1, Ordering::AcqRel);
         let mut state = self.lock();
         let bytes = item.bytes();
         let full = state.bytes != 0 && state.bytes + bytes > MOST_BYTES;
-        if state.ended || (is_message && full) {
+        if state.ended || (item.is_message() && full) {
             drop_one(&mut state.gaps, &item, at);
             return false;
         }
@@ -211,7 +212,7 @@ impl Queue {
     pub(super) fn kept(&self, items: &[Item]) {
         let mut state = self.lock();
         for item in items {
-            if item.is_message() {
+            if !item.is_gap() {
                 item.about.kept.fetch_add(1, Ordering::AcqRel);
             }
             state.bytes = state.bytes.saturating_sub(item.bytes());
@@ -263,7 +264,7 @@ impl Queue {
         state.bytes = 0;
         let waiting = mem::take(&mut state.items);
         for item in items.iter().chain(&waiting) {
-            if item.is_message() {
+            if !item.is_gap() {
                 item.about.missed.fetch_add(1, Ordering::AcqRel);
             }
         }
@@ -282,14 +283,12 @@ impl Queue {
 }
 
 fn drop_one(gaps: &mut Vec<Missing>, item: &Item, at: i64) {
+    item.about.missed.fetch_add(1, Ordering::AcqRel);
     if !item.is_message() {
         return;
     }
-    item.about.missed.fetch_add(1, Ordering::AcqRel);
-    match gaps
-        .iter_mut()
-        .find(|gap| gap.0.serial == item.about.serial)
-    {
+    let same = |gap: &&mut Missing| gap.0.serial == item.about.serial;
+    match gaps.iter_mut().find(same) {
         Some(gap) => gap.1 += 1,
         None => gaps.push((Arc::clone(&item.about), 1, at)),
     }

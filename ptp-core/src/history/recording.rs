@@ -25,14 +25,14 @@ pub struct Recording {
     writer: Arc<Writer>,
 }
 
-/// Messages are not kept.
+/// Some of what was told of a conversation is not kept: messages, receipts, or its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{} messages of this conversation are not kept", waiting + missed)]
+#[error("{} entries of this conversation are not kept", waiting + missed)]
 #[non_exhaustive]
 pub struct NotKept {
-    /// Messages that may yet be kept.
+    /// How many entries may yet be kept.
     pub waiting: u64,
-    /// Messages that never will be.
+    /// How many never will be.
     pub missed: u64,
 }
 
@@ -75,7 +75,7 @@ impl Recording {
     /// program or to the power.
     ///
     /// # Errors
-    /// [`NotKept`] says how many messages are not; those that wait may be kept yet.
+    /// [`NotKept`] says how much is not; what waits may be kept yet.
     pub fn flush(&self, timeout: Duration) -> Result<(), NotKept> {
         self.writer.queue.flush(&self.about, timeout);
         match self.about.not_kept() {

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, params};
+use unicode_normalization::UnicodeNormalization;
 
 /// Stands before the number of a character that SQLite does not take for a letter, and before that of a
 /// peer. Of the private use area, which the table takes for letters.
@@ -127,7 +128,8 @@ fn space(text: &str, words: &mut String) {
     if text.is_ascii() && !text.contains('\0') {
         return words.push_str(text);
     }
-    for letter in text.chars() {
+    // A letter of any width and however it was put together is the same letter.
+    for letter in text.nfkc() {
         if letter == '\0' || letter == MARK {
             // SQLite's text would end with the one, and the other is taken.
             words.push(' ');
@@ -160,6 +162,8 @@ mod tests {
             ("good morning", "good morning"),
             ("ab中文c", "ab 中  文 c"),
             ("naïve", "naïve"),
+            ("ｗｉｄｅ", "wide"),
+            ("か\u{3099}", " が "),
             ("a\0b", "a b"),
             ("zero\u{200b}width", "zerowidth"),
             // Not the word for a peer.

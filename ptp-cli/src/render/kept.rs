@@ -1,0 +1,134 @@
+//! What the program says of what is kept, beside the conversation.
+
+use ptp_core::{Content, Entry, Fate, HistoryError, Peer};
+
+use super::{GUTTER, PROMPT, messages, speaker};
+use crate::escape;
+
+/// Options that mean nothing without a history.
+pub(crate) const NEEDS_HISTORY: &str = "[ERROR] --history-keep and --resend need a history: add --history, or write `history = true` into \
+     config.toml";
+/// What earlier conversations did not deliver is asked about; `decision` reads the answer.
+pub(crate) const SEND_AGAIN: &str = "Send again? [y]es, [n]ot now, [d]rop: ";
+/// It will be asked again.
+pub(crate) const NOT_NOW: &str =
+    "[HISTORY] Not sent; you are asked again next time (`ptp history undelivered` lists them)";
+/// It will not.
+pub(crate) const DROPPED: &str = "[HISTORY] Dropped: they stay in the history, and are not sent";
+/// What was said before ends.
+const UP_TO_NOW: &str = "[HISTORY] Up to now";
+
+/// Messages that are shown before they are asked about; of more only their number is.
+const MOST_SHOWN: usize = 10;
+
+/// What a person decided about what was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    SendAgain,
+    NotNow,
+    Drop,
+}
+
+/// Reads an answer to `SEND_AGAIN`; anything that is not clear is not now.
+pub(crate) fn decision(answer: &str) -> Decision {
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Decision::SendAgain,
+        "d" | "drop" => Decision::Drop,
+        _ => Decision::NotNow,
+    }
+}
+
+/// Something can't be kept, and why.
+pub(crate) fn not_kept(error: &HistoryError) -> String {
+    format!("[ERROR] The conversation goes on, but is not kept: {error}")
+}
+
+/// So many messages, receipts and the like of a conversation are missing.
+pub(crate) fn entries_not_kept(count: u64) -> String {
+    let entries = if count == 1 { "entry" } else { "entries" };
+    format!(
+        "[ERROR] The history lacks {count} {entries} of this conversation: they could not be kept"
+    )
+}
+
+/// There is something that an earlier conversation did not deliver, and nobody to ask.
+pub(crate) fn left_undelivered(peer: &Peer, left: &[Entry]) -> String {
+    let count = left.len() as u64;
+    format!(
+        "[HISTORY] {count} {} to {} did not arrive earlier: --resend yes sends them again, --resend no \
+         says nothing, `ptp history undelivered` lists them",
+        messages(count),
+        speaker(peer)
+    )
+}
+
+/// They are sent again.
+pub(crate) fn sending_again(left: &[Entry]) -> String {
+    let count = left.len() as u64;
+    let perhaps = left.iter().filter(|entry| entry.fate == Fate::Unconfirmed);
+    let twice = match perhaps.count() {
+        0 => String::new(),
+        perhaps => format!("; {perhaps} of them may have arrived before"),
+    };
+    format!(
+        "[HISTORY] Sending again {count} {} that did not arrive earlier{twice}",
+        messages(count)
+    )
+}
+
+/// Not all of them were taken.
+pub(crate) fn not_all_again(rest: usize) -> String {
+    let rest = rest as u64;
+    format!(
+        "[ERROR] {rest} {} not sent: the other side has not read what was sent before. You are asked again \
+         next time",
+        messages(rest)
+    )
+}
+
+/// What earlier conversations did not deliver, to decide about.
+pub(crate) fn undelivered_before(left: &[Entry]) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for entry in left.iter().take(MOST_SHOWN) {
+        let label = match entry.fate {
+            Fate::Unsent => "[NOT DELIVERED]",
+            _ => "[PERHAPS NOT DELIVERED]",
+        };
+        lines.push(super::status(&format!("{label}: {}", content(entry))));
+    }
+    if let Some(more) = left.len().checked_sub(MOST_SHOWN).filter(|more| *more != 0) {
+        lines.push(super::status(&format!(
+            "[HISTORY] and {more} more: `ptp history undelivered` lists them"
+        )));
+    }
+    lines
+}
+
+/// The last lines of earlier conversations, dim, between two of our own.
+pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
+    let who = speaker(peer);
+    let before = format!("[HISTORY] Earlier with {who}");
+    let line = |entry: &Entry| {
+        let speaker = match entry.fate.is_own() {
+            true => PROMPT,
+            false => &format!("{who}: "),
+        };
+        format!("\x1b[2m{speaker}{}\x1b[m", content(entry))
+    };
+    let lines = entries.iter().map(line);
+    [String::new(), super::status(&before)]
+        .into_iter()
+        .chain(lines)
+        .chain([super::status(UP_TO_NOW)])
+        .collect()
+}
+
+/// What a message says, escaped.
+fn content(entry: &Entry) -> String {
+    match &entry.content {
+        Content::Text(text) => escape::text(text, GUTTER).into(),
+        Content::Binary(bytes) => escape::bytes(bytes, GUTTER).into(),
+        Content::Gap(count) => format!("({count} {} not kept)", messages(*count)),
+        _ => String::new(),
+    }
+}
