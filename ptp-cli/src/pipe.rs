@@ -257,7 +257,10 @@ impl<M: Manner> Pipe<M> {
             return open();
         }
         match self.resend {
-            Resend::Yes => again::send(session.voice(), left, open),
+            Resend::Yes => {
+                self.manner.note(&render::sending_again(&left));
+                again::send(session.voice(), left, open);
+            }
             Resend::No => open(),
             Resend::Ask => {
                 self.manner

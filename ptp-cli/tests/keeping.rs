@@ -227,7 +227,15 @@ fn what_was_lost_is_sent_again_once_before_everything_else() {
         let mut ben = two.ben(&port, &["--history", "--resend", "yes"]);
         ben.write("new\n");
         ben.end_input();
-        ben.wait().is(0, "").is_content();
+        let ended = ben.wait();
+        ended.is(0, "").is_content();
+        let told = "[HISTORY] Sending again 1 message that did not arrive earlier; 1 of them may";
+        assert_eq!(
+            ended.stderr.contains(told),
+            expected.starts_with("lost"),
+            "{}",
+            ended.stderr
+        );
         ana.wait().is(0, expected);
     }
 }
