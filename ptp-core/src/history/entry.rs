@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::trust::PublicKey;
+use crate::trust::{Fingerprint, PublicKey};
 
 /// A message that was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,8 @@ pub struct HistoryFilter {
 pub enum Who {
     /// Whoever holds this key.
     Key(PublicKey),
+    /// Whoever holds the key with this fingerprint.
+    Fingerprint(Fingerprint),
     /// Whoever was ever called so, in any case of ASCII letters: all that they said, under other
     /// names, too. A plain peer is called by its IP address.
     Name(String),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::entry::{Content, Entry, EntryId, Fate, HistoryFilter, PastPeer, Who};
 use super::recording::{milliseconds, time};
 use super::words;
-use crate::trust::PublicKey;
+use crate::trust::{Fingerprint, PublicKey};
 
 /// The columns that `entry` reads.
 const COLUMNS: &str = "m.id, m.conversation, m.direction, m.number, m.sent, m.at, m.body,
@@ -174,6 +174,7 @@ fn peers(database: &Connection, who: &Who) -> rusqlite::Result<Vec<i64>> {
             "SELECT id FROM peers WHERE key = ?1",
             Value::Blob(key.as_bytes().to_vec()),
         ),
+        Who::Fingerprint(fingerprint) => return holders(database, *fingerprint),
         Who::Name(name) => (
             "SELECT peer FROM conversations WHERE name = ?1 COLLATE NOCASE
              UNION SELECT id FROM peers WHERE address = ?1",
@@ -183,6 +184,20 @@ fn peers(database: &Connection, who: &Who) -> rusqlite::Result<Vec<i64>> {
     let mut statement = database.prepare(query)?;
     let peers = statement.query_map([value], |row| row.get(0))?;
     peers.collect()
+}
+
+/// The holder of the key with this fingerprint, which is not kept: it follows from the key.
+fn holders(database: &Connection, fingerprint: Fingerprint) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = database.prepare("SELECT id, key FROM peers WHERE key IS NOT NULL")?;
+    let peers = statement.query_map([], |row| Ok((row.get(0)?, PublicKey(row.get(1)?))))?;
+    let mut found = Vec::new();
+    for peer in peers {
+        let (id, key) = peer?;
+        if key.fingerprint() == fingerprint {
+            found.push(id);
+        }
+    }
+    Ok(found)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

@@ -330,6 +330,8 @@ fn filters_are_by_peer_time_and_number() {
             }),
             "second,fourth"
         );
+        let with = ben.peer().fingerprint().map(Who::Fingerprint);
+        assert_eq!(found(HistoryFilter { with, ..all() }), "third");
         let since = Some(between);
         assert_eq!(found(HistoryFilter { since, ..all() }), "third,fourth");
         assert_eq!(
