@@ -84,15 +84,19 @@ impl Store {
 
 /// Clears away what no message needs any more: conversations that ended before `before`, and peers.
 pub(super) fn clear(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<()> {
+    // Receipts before the conversations that they name.
+    transaction.execute(
+        "DELETE FROM receipts WHERE conversation IN
+         (SELECT id FROM conversations WHERE ended < ?1 AND NOT EXISTS
+          (SELECT 1 FROM messages WHERE conversation = conversations.id))",
+        [before],
+    )?;
     transaction.execute(
         "DELETE FROM conversations WHERE ended < ?1 AND NOT EXISTS
          (SELECT 1 FROM messages WHERE conversation = conversations.id)",
         [before],
     )?;
-    transaction.execute_batch(
-        "DELETE FROM receipts WHERE conversation NOT IN (SELECT id FROM conversations);
-         DELETE FROM peers WHERE id NOT IN (SELECT peer FROM conversations);",
-    )
+    transaction.execute_batch("DELETE FROM peers WHERE id NOT IN (SELECT peer FROM conversations);")
 }
 
 /// Ends the conversations of programs that do not live any more. What a plain peer was sent, nobody

@@ -385,6 +385,28 @@ fn what_is_forgotten_stands_in_no_file_any_more() {
 }
 
 #[test]
+fn of_a_conversation_that_was_forgotten_nothing_is_left() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    say(&session, &recording, &["arrives"]);
+    peer.events().recv_timeout(SOON).unwrap();
+    recording.event(&session.events().recv_timeout(SOON).unwrap());
+    session.abort();
+    listen(&session, &recording);
+    recording.flush(SOON).unwrap();
+    assert_eq!(history.forget(&HistoryFilter::default()).unwrap(), 1);
+    drop(history);
+    let database = Connection::open(folder.file()).unwrap();
+    for table in ["messages", "receipts", "conversations", "peers"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let left: i64 = database.query_row(&count, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}
+
+#[test]
 fn what_is_older_than_the_retention_is_deleted() {
     let folder = Folder::new();
     let history = History::open(folder.file()).unwrap();
