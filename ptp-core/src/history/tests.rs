@@ -538,6 +538,34 @@ fn while_another_program_holds_the_disk_nothing_waits_and_nothing_is_called_kept
 }
 
 #[test]
+fn a_receipt_and_an_end_are_called_kept_when_they_are() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    say(&session, &recording, &["arrives", "does not"]);
+    recording.flush(SOON).unwrap();
+    peer.events().recv_timeout(SOON).unwrap();
+    let delivered = session.events().recv_timeout(SOON).unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    let moment = Duration::from_millis(20);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    recording.event(&delivered);
+    let not_kept = recording.flush(moment).unwrap_err();
+    assert_eq!((not_kept.waiting, not_kept.missed), (1, 0));
+    other.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
+    session.abort();
+    listen(&session, &recording);
+    recording.flush(moment).unwrap_err();
+    other.execute_batch("COMMIT").unwrap();
+    recording.flush(SOON).unwrap();
+    assert_eq!(fates(&history), [Fate::Delivered, Fate::Unconfirmed]);
+    history.close(SOON);
+    recording.event(&delivered);
+    recording.flush(SOON).unwrap_err();
+}
+
+#[test]
 fn what_finds_no_room_in_the_queue_is_told_once_and_leaves_a_gap() {
     let folder = Folder::new();
     let history = History::open(folder.file()).unwrap();
