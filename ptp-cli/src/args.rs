@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod history;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +34,7 @@ Examples:
   ptp id                           your own fingerprint
   ptp peers                        whom you know
   ptp config                       options that hold without being typed
+  ptp history --search lunch       what was said before, if it was kept
 
 Without arguments, on a terminal, it asks what to do.
 Type 'quit' or 'exit' to disconnect. Two that never met need the pairing code
@@ -89,6 +92,24 @@ on-message = [\"./answer.sh\", \"--brief\"]. What is typed comes first, then
 PTP_CODE, then the file; --no-plain takes plain back for once. The file is in
 the folder that PTP_HOME names (without it ~/.local/share/ptp).")]
     Config,
+    /// Read and search what was said before, or forget it
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Examples:
+  ptp history                      all of it, newest last, in a pager
+  ptp history --with Ana --since 2d
+  ptp history --search '\"good morning\" deplo*' --last 5
+  ptp history --since 2026-11-01 --until 2026-12-01 --markdown > november.md
+  ptp history --json | jq -r .text
+  ptp history forget --with Ana --until yesterday
+
+It is kept if `ptp server` and `ptp client` are told so: --history, or the line
+`history = true` in config.toml. Times are yours: how far back (90m, 2d, 2w), or
+when (14:30, yesterday, 2026-11-01, '2026-11-01 14:30'). The pager is PTP_PAGER,
+PAGER or less; none if that is empty or cat."
+    )]
+    History(Box<history::History>),
     #[command(flatten)]
     Generate(Generate),
 }

@@ -41,6 +41,23 @@ pub(crate) fn is_shown(character: char) -> bool {
     matches!(class(character), Class::Plain | Class::Mark)
 }
 
+/// Escapes JSON so that it is what it was once it is read: what a terminal might obey, and what some
+/// take for the end of a line, stands as `\u…`.
+pub(crate) fn json(json: &str) -> String {
+    let mut line = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        if is_shown(character) {
+            line.push(character);
+            continue;
+        }
+        // Only within a string: around them all is ASCII that is shown.
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            line += &format!("\\u{unit:04x}");
+        }
+    }
+    line
+}
+
 #[derive(Clone, Copy)]
 enum Place {
     Text { gutter: usize },

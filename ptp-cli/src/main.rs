@@ -9,6 +9,7 @@ mod escape;
 mod exit;
 mod generate;
 mod guide;
+mod history;
 mod log_door;
 mod open;
 mod peers;
@@ -25,14 +26,14 @@ fn main() {
         Command::Config => config::show(),
         Command::Id => peers::id(),
         Command::Peers { action } => peers::run(action.as_ref()),
+        Command::History(asked) => history::run(&asked),
         Command::Doctor(asked) => doctor::run(&asked),
         Command::Generate(what) => generate::run(&what),
         Command::Talk(talk) => {
             log_door::start(talk.options().verbose);
-            if talk.is_typed() && terminal::Terminal::usable() {
-                chat::run(*talk)
-            } else {
-                pipe::run(&talk)
+            match talk.is_typed() && terminal::Terminal::usable() {
+                true => chat::run(*talk),
+                false => pipe::run(&talk),
             }
         }
     })

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod guide;
+pub(crate) mod history;
 mod kept;
 mod plain;
 mod scripts;

@@ -46,3 +46,18 @@ pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
 pub(crate) fn exit_meanwhile<T>(ask: impl FnOnce() -> T) -> T {
     ask()
 }
+
+/// From now on Ctrl-C does not end the program, only what it has started.
+#[cfg(unix)]
+pub(crate) fn outlive_interrupt() {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    // A handler, which a started program does not have: ignored, it would be ignored there, too.
+    // Where it fails, both end.
+    let noticed = Arc::new(AtomicBool::new(false));
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, noticed);
+}
+
+#[cfg(not(unix))]
+pub(crate) fn outlive_interrupt() {}

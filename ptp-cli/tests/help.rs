@@ -67,6 +67,18 @@ fn the_help_of_config_is_as_reviewed() {
 }
 
 #[test]
+fn the_help_of_history_is_as_reviewed() {
+    help(&["history", "--help"], include_str!("help/history.txt"));
+    for (action, reviewed) in [
+        ("forget", include_str!("help/history-forget.txt")),
+        ("compact", include_str!("help/history-compact.txt")),
+        ("undelivered", include_str!("help/history-undelivered.txt")),
+    ] {
+        help(&["history", action, "--help"], reviewed);
+    }
+}
+
+#[test]
 fn the_help_of_completions_and_of_man_is_as_reviewed() {
     let completions = include_str!("help/completions.txt");
     help(&["completions", "--help"], completions);

@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod proxy;
 #[path = "json/schema.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod schema;
 mod support;
 

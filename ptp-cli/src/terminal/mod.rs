@@ -29,6 +29,7 @@ use std::{
 use crossterm::event::{self, Event};
 
 use self::screen::Screen;
+pub(crate) use self::tty::size;
 use crate::escape;
 
 /// What was entered.

@@ -10,11 +10,7 @@ pub(super) struct Tty;
 
 impl Device for Tty {
     fn size(&self) -> (usize, usize) {
-        match size() {
-            Some((columns, rows)) if columns > 0 && rows > 0 => (columns.into(), rows.into()),
-            // A terminal made by a program that gave it no size.
-            _ => (80, 24),
-        }
+        size()
     }
 
     fn cursor_column(&self) -> Option<usize> {
@@ -54,15 +50,24 @@ pub(super) fn output() -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(io::stdout()))
 }
 
+/// The columns and rows of the terminal that is standard output.
+pub(crate) fn size() -> (usize, usize) {
+    match window() {
+        Some((columns, rows)) if columns > 0 && rows > 0 => (columns.into(), rows.into()),
+        // A terminal made by a program that gave it no size.
+        _ => (80, 24),
+    }
+}
+
 /// Not crossterm's: that would start a program to find the size where the terminal has none.
 #[cfg(unix)]
-fn size() -> Option<(u16, u16)> {
+fn window() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some((size.ws_col, size.ws_row))
 }
 
 #[cfg(not(unix))]
-fn size() -> Option<(u16, u16)> {
+fn window() -> Option<(u16, u16)> {
     terminal::size().ok()
 }
 

@@ -171,19 +171,7 @@ impl<'a> Event<'a> {
             event: self,
             time: rfc3339(SystemTime::now()),
         })?;
-        let mut line = String::with_capacity(json.len() + 1);
-        for character in json.chars() {
-            if escape::is_shown(character) {
-                line.push(character);
-                continue;
-            }
-            // Only within a string: around them all is ASCII that is shown.
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                line += &format!("\\u{unit:04x}");
-            }
-        }
-        line.push('\n');
-        Ok(line)
+        Ok(escape::json(&json) + "\n")
     }
 }
 
