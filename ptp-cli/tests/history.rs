@@ -197,6 +197,7 @@ fn a_peer_can_neither_forge_a_line_nor_command_a_terminal() {
         .hear_bytes(b"caf\xE9")
         .hear_bytes(&[0xFF; 1234]);
     past.with("").hear("nameless");
+    past.plain("14:03 You: plain", "well");
     for args in [&[][..], &["--markdown"], &["--json"]] {
         let said = listed(&home, args);
         let obeyed =
@@ -204,6 +205,7 @@ fn a_peer_can_neither_forge_a_line_nor_command_a_terminal() {
         assert!(!said.contains(obeyed), "{said:?}");
     }
     let said = listed(&home, &[]);
+    assert!(said.contains("--- with Remote (127.0.0.1, not encrypted) ---\n"));
     let told: Vec<_> = said
         .lines()
         .filter(|line| !line.starts_with("---"))
@@ -219,6 +221,8 @@ fn a_peer_can_neither_forge_a_line_nor_command_a_terminal() {
             "TIME \"you\": caf<E9>",
             "TIME \"you\": [binary, 1,234 bytes]",
             "TIME Remote: nameless",
+            "TIME Remote: 14:03 You: plain",
+            "TIME You: well",
         ]
     );
     let markdown = listed(&home, &["--markdown"]);
@@ -270,10 +274,18 @@ fn as_json_each_message_is_an_object_as_documented() {
     assert!(all[0]["delivered_at"].is_string() && all[3]["delivered_at"].is_null());
     let left = objects(&home, &["undelivered", "--json"]);
     assert_eq!(left, all[3..]);
-    // What only a plain conversation has, and one that the disk was too slow for.
-    let rare = BTreeSet::from(["peer.address", "gap"].map(str::to_owned));
-    let seen: BTreeSet<_> = all.iter().flat_map(schema::fields_of_entry).collect();
+    past.plain("hello from nc", "hello");
+    let plain = objects(&home, &["--json", "--with", "127.0.0.1"]);
+    assert_eq!(plain[0]["peer"]["address"], "127.0.0.1");
+    assert_eq!(
+        [&plain[0]["state"], &plain[1]["state"]],
+        ["received", "unknown"]
+    );
+    let seen = all.iter().chain(&plain).flat_map(schema::fields_of_entry);
+    let seen: BTreeSet<_> = seen.collect();
     let documented = Schema::documented().entry_fields();
+    // It stands where the disk was too slow.
+    let rare = BTreeSet::from(["gap".to_owned()]);
     assert_eq!(
         documented
             .difference(&seen)

@@ -1,5 +1,7 @@
 //! A history that is filled without `ptp`: of conversations over memory.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -38,6 +40,22 @@ impl Past {
             peer,
             recording,
         }
+    }
+
+    /// Hears a line of a plain peer, and says one.
+    pub(crate) fn plain(&self, heard: &str, said: &str) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut config = Config::open();
+        config.plain = true;
+        let own = Session::connect(&address, &config).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let recording = self.0.record(&own).unwrap();
+        peer.write_all(format!("{heard}\n").as_bytes()).unwrap();
+        let event = own.events().recv_timeout(SOON).unwrap();
+        recording.event(&event);
+        recording.sent(own.sender().send(said).unwrap(), &said);
+        recording.flush(SOON).unwrap();
     }
 }
 
