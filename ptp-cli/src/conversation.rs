@@ -1,18 +1,18 @@
 //! A conversation, and what is kept of it if the user wants that.
 
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never};
 use ptp_core::{
-    Content, Entry, Event, History, HistoryError, HistoryFilter, Home, MessageId, Payload,
-    Recording, SendError, Sender, Session, TrySendError, Who,
+    Content, Entry, Event, History, HistoryError, HistoryFilter, MessageId, Payload, Recording,
+    SendError, Sender, Session, TrySendError, Who,
 };
 
 use crate::args::Options;
 use crate::exit::Exit;
+use crate::history;
 use crate::open::{Failure, Person};
 use crate::render;
 
@@ -23,11 +23,6 @@ const LOOKS: usize = 15;
 /// Lines of earlier conversations that a new one begins with.
 const LAST_LINES: u64 = 10;
 
-/// Where conversations are kept.
-pub(crate) fn history_file() -> Option<PathBuf> {
-    Some(Home::folder()?.join("history.sqlite3"))
-}
-
 /// The history, if it is to be kept and can be.
 ///
 /// # Errors
@@ -36,14 +31,14 @@ pub(crate) fn history(
     options: &Options,
     person: &impl Person,
 ) -> Result<Option<Arc<History>>, Failure> {
-    // Without a folder there is no identity either, which is an error of its own.
-    let Some(file) = history_file().filter(|_| options.history) else {
+    if !options.history {
         let needs = options.history_keep.is_some() || options.resend.is_some();
         return match needs {
             true => Err((render::NEEDS_HISTORY.to_owned(), Exit::Usage)),
             false => Ok(None),
         };
-    };
+    }
+    let file = history::file().map_err(|error| render::home_error(&error))?;
     match History::open(file) {
         Ok(history) => {
             history.retain(options.history_keep.unwrap_or_default());

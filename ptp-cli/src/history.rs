@@ -60,16 +60,15 @@ fn open() -> Result<Option<History>, Failure> {
 
 fn list(history: &History, asked: &Asked) -> Result<(), Failure> {
     let filter = filter(&asked.which, asked.last)?;
-    if count(history, &filter, 1)? == 0 {
-        return say_why_nothing(history, filter, asked.which.with.as_deref());
-    }
     let (json, style) = match asked.markdown {
         true => (false, Style::Markdown),
         false => (asked.json, Style::Plain),
     };
+    let mut found = false;
     write(json, style, |each| {
         let mut written = Ok(());
         let visited = history.visit(&filter, |entry| {
+            found = true;
             written = each(&entry);
             match &written {
                 Ok(()) => ControlFlow::Continue(()),
@@ -77,7 +76,11 @@ fn list(history: &History, asked: &Asked) -> Result<(), Failure> {
             }
         });
         visited.map_err(io::Error::other).and(written)
-    })
+    })?;
+    match found {
+        true => Ok(()),
+        false => say_why_nothing(history, filter, asked.which.with.as_deref()),
+    }
 }
 
 fn forget(history: &History, what: &Forget) -> Result<(), Failure> {

@@ -88,16 +88,25 @@ impl Listing {
 }
 
 fn plain_line(entry: &Entry, at: &Zoned) -> String {
-    let at = at.strftime("%H:%M");
-    match said(entry, GUTTER) {
-        Ok(said) => format!("{at} {}: {said}{}", speaker(entry), mark(entry.fate)),
-        Err(gap) => format!("{at} [{gap}]"),
+    format!("{} {}", at.strftime("%H:%M"), spoken(entry))
+}
+
+/// Who said what, and whether it arrived.
+pub(super) fn spoken(entry: &Entry) -> String {
+    match content(entry, GUTTER) {
+        Ok(said) => format!("{}: {said}{}", speaker(entry), mark(entry.fate)),
+        Err(gap) => format!("[{gap}]"),
     }
+}
+
+/// What was said.
+pub(super) fn said(entry: &Entry) -> String {
+    content(entry, GUTTER).map_or_else(|gap| format!("[{gap}]"), Cow::into_owned)
 }
 
 fn markdown_line(entry: &Entry, at: &Zoned) -> String {
     let at = at.strftime("%H:%M");
-    let said = match said(entry, 0) {
+    let said = match content(entry, 0) {
         Ok(said) => said,
         Err(gap) => return format!("- {at} *{gap}*"),
     };
@@ -118,7 +127,7 @@ fn markdown_line(entry: &Entry, at: &Zoned) -> String {
 }
 
 /// What an entry says, fit to be shown; or that something is missing.
-fn said(entry: &Entry, gutter: usize) -> Result<Cow<'_, str>, String> {
+fn content(entry: &Entry, gutter: usize) -> Result<Cow<'_, str>, String> {
     match &entry.content {
         Content::Text(text) => Ok(escape::text(text, gutter)),
         Content::Binary(bytes) if bytes.len() <= MOST_BYTES => Ok(escape::bytes(bytes, gutter)),

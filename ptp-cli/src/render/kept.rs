@@ -1,9 +1,11 @@
 //! What the program says of what is kept, beside the conversation.
 
-use ptp_core::{Content, Entry, Fate, HistoryError, Peer};
+use jiff::Zoned;
+use ptp_core::{Entry, Fate, HistoryError, Peer};
 
-use super::{GUTTER, PROMPT, messages, speaker};
-use crate::escape;
+use super::history::{said, spoken};
+use super::{messages, speaker};
+use crate::history::time;
 
 /// Options that mean nothing without a history.
 pub(crate) const NEEDS_HISTORY: &str = "[ERROR] --history-keep and --resend need a history: add --history, or write `history = true` into \
@@ -94,7 +96,7 @@ pub(crate) fn undelivered_before(left: &[Entry]) -> Vec<String> {
             Fate::Unsent => "[NOT DELIVERED]",
             _ => "[PERHAPS NOT DELIVERED]",
         };
-        lines.push(super::status(&format!("{label}: {}", content(entry))));
+        lines.push(super::status(&format!("{label}: {}", said(entry))));
     }
     if let Some(more) = left.len().checked_sub(MOST_SHOWN).filter(|more| *more != 0) {
         lines.push(super::status(&format!(
@@ -106,29 +108,19 @@ pub(crate) fn undelivered_before(left: &[Entry]) -> Vec<String> {
 
 /// The last lines of earlier conversations, dim, between two of our own.
 pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
-    let who = speaker(peer);
-    let before = format!("[HISTORY] Earlier with {who}");
+    let now = Zoned::now();
     let line = |entry: &Entry| {
-        let speaker = match entry.fate.is_own() {
-            true => PROMPT,
-            false => &format!("{who}: "),
+        let at = time::here(time::of(entry), now.time_zone());
+        let at = match at.date() == now.date() {
+            true => at.strftime("%H:%M"),
+            false => at.strftime("%Y-%m-%d %H:%M"),
         };
-        format!("\x1b[2m{speaker}{}\x1b[m", content(entry))
+        format!("\x1b[2m{at} {}\x1b[m", spoken(entry))
     };
-    let lines = entries.iter().map(line);
+    let before = format!("[HISTORY] Earlier with {}", speaker(peer));
     [String::new(), super::status(&before)]
         .into_iter()
-        .chain(lines)
+        .chain(entries.iter().map(line))
         .chain([super::status(UP_TO_NOW)])
         .collect()
-}
-
-/// What a message says, escaped.
-fn content(entry: &Entry) -> String {
-    match &entry.content {
-        Content::Text(text) => escape::text(text, GUTTER).into(),
-        Content::Binary(bytes) => escape::bytes(bytes, GUTTER).into(),
-        Content::Gap(count) => format!("({count} {} not kept)", messages(*count)),
-        _ => String::new(),
-    }
 }
