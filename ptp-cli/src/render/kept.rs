@@ -68,14 +68,13 @@ pub(crate) fn left_undelivered(peer: &Peer, left: &[Entry]) -> String {
 pub(crate) fn sending_again(left: &[Entry]) -> String {
     let count = left.len() as u64;
     let perhaps = left.iter().filter(|entry| entry.fate == Fate::Unconfirmed);
-    let twice = match perhaps.count() {
+    let twice = match perhaps.count() as u64 {
         0 => String::new(),
+        1 if count == 1 => "; it may have arrived before".to_owned(),
+        perhaps if perhaps == count => "; they may have arrived before".to_owned(),
         perhaps => format!("; {perhaps} of them may have arrived before"),
     };
-    format!(
-        "[HISTORY] Sending again {count} {} that did not arrive earlier{twice}",
-        messages(count)
-    )
+    format!("[HISTORY] Sending again {count} {}{twice}", messages(count))
 }
 
 /// Not all of them were taken.
