@@ -160,8 +160,14 @@ impl Selection {
         let Self {
             condition, from, ..
         } = self;
-        let query =
-            format!("DELETE FROM messages WHERE id IN (SELECT m.id FROM {from} WHERE {condition})");
+        let id = self.id();
+        let last = match self.last {
+            None => String::new(),
+            Some(last) => format!("ORDER BY {id} DESC LIMIT {last}"),
+        };
+        let query = format!(
+            "DELETE FROM messages WHERE id IN (SELECT {id} FROM {from} WHERE {condition} {last})"
+        );
         let deleted = database.execute(&query, params_from_iter(&self.values))?;
         Ok(deleted as u64)
     }
