@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use super::schema::Unfit;
 use crate::trust::FileError;
 
 /// Why the history can't be read or kept. What was kept before is as it was.
@@ -41,7 +42,8 @@ pub enum HistoryError {
     /// Another program has it locked for longer than is waited.
     #[error("another program has kept {} locked: end it, then try again", .0.display())]
     Busy(PathBuf),
-    /// Messages came faster than they could be kept, and the queue was full: some are missing.
+    /// Messages came faster than they could be kept, and the queue was full, or one was larger than the
+    /// queue: some are missing.
     #[error("messages come faster than {} can take them: some are not kept", .0.display())]
     Slow(PathBuf),
     /// There is no word in what is searched for.
@@ -52,7 +54,7 @@ pub enum HistoryError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// What was tried: "read" or "written".
+        /// What was tried: "opened", "read" or "written".
         attempt: &'static str,
         /// What SQLite says.
         cause: String,
@@ -64,17 +66,38 @@ impl HistoryError {
     pub(super) fn of(error: &rusqlite::Error, path: &Path, attempt: &'static str) -> Self {
         let path = path.to_owned();
         let cause = error.to_string();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(path),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(path),
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path, cause }
-            }
+        let Some(code) = error.sqlite_error_code() else {
+            // What stands in a column is not what is written there.
+            return Self::Damaged { path, cause };
+        };
+        match code {
+            ErrorCode::DiskFull => Self::Full(path),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy(path),
+            // The last three: tables or rows that can't be of the known schema, since what is asked
+            // for is always the same.
+            ErrorCode::NotADatabase
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::Unknown
+            | ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch => Self::Damaged { path, cause },
             _ => Self::Refused {
                 path,
                 attempt,
                 cause,
             },
+        }
+    }
+
+    /// The same where the schema may be what is wrong.
+    pub(super) fn unfit(unfit: Unfit, path: &Path, attempt: &'static str) -> Self {
+        match unfit {
+            Unfit::Foreign => Self::Foreign(path.to_owned()),
+            Unfit::Newer { found, known } => Self::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            },
+            Unfit::Sql(error) => Self::of(&error, path, attempt),
         }
     }
 

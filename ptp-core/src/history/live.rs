@@ -24,17 +24,41 @@ impl Live {
             attempt: "written",
             cause,
         };
-        let random =
-            getrandom::u64().map_err(|cause| failed(io::Error::other(cause.to_string())))?;
-        let name = format!("{random:016x}");
-        let path = beside(history, &name);
-        let file = files::open_lock(&path)?;
-        file.lock().map_err(failed)?;
-        Ok(Self {
-            _file: file,
-            path,
-            name,
-        })
+        loop {
+            let random =
+                getrandom::u64().map_err(|cause| failed(io::Error::other(cause.to_string())))?;
+            let name = format!("{random:016x}");
+            let path = beside(history, &name);
+            let file = files::open_lock(&path)?;
+            file.lock().map_err(failed)?;
+            // Another may have taken it for a dead one's before it was locked.
+            if path.exists() {
+                return Ok(Self {
+                    _file: file,
+                    path,
+                    name,
+                });
+            }
+        }
+    }
+
+    /// Clears away what killed programs left that the history knows nothing of: they had kept nothing
+    /// yet, or all of their conversations were over.
+    pub(super) fn clear(history: &Path) {
+        let prefix = beside(history, "");
+        let Some((folder, prefix)) = prefix.parent().zip(prefix.file_name()) else {
+            return;
+        };
+        let prefix = prefix.as_encoded_bytes();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes().strip_prefix(prefix);
+            // Opening a pipe would wait for its other end.
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if let Some(Ok(name)) = name.map(str::from_utf8).filter(|_| is_file) {
+                Self::is(history, name);
+            }
+        }
     }
 
     /// Whether whoever writes under this name lives. What a killed program left is cleared away.

@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -31,8 +32,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use self::live::Live;
 use self::queue::About;
 use self::read::Selection;
-use self::schema::{MIGRATIONS, Unfit};
-use self::writer::Writer;
+use self::schema::MIGRATIONS;
+use self::writer::{TURN, Writer};
 use crate::session::Session;
 use crate::trust::PublicKey;
 use crate::trust::files::{self, Privacy};
@@ -123,6 +124,9 @@ impl History {
             Some(writer) => Arc::clone(writer),
             None => {
                 let database = connect(&self.path)?;
+                // Its own way to wait ends when it is closed.
+                let impatient = database.busy_timeout(Duration::ZERO);
+                impatient.map_err(|error| self.error(&error, "opened"))?;
                 let started = Arc::new(Writer::start(
                     database,
                     self.path.clone(),
@@ -175,8 +179,16 @@ impl History {
         each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), HistoryError> {
         let expression = expression(filter)?;
-        let database = self.database();
-        self.settle_dead(&database);
+        let mut database = self.database()?;
+        // Nobody who reads waits for somebody who writes: later is early enough.
+        let settled = database
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| self.end_dead(&mut database));
+        if let Err(error) = settled {
+            log::debug!("the conversations of a killed program can't be ended: {error}");
+        }
+        let waits = wait_for_turn(&mut database);
+        waits.map_err(|error| self.error(&error, "read"))?;
         Selection::of(&database, filter, expression)
             .and_then(|selection| selection.visit(&database, each))
             .map_err(|error| self.error(&error, "read"))
@@ -187,10 +199,11 @@ impl History {
     /// them; those that were [sent again](Recording::sent_again) or [settled](Self::settle) do not.
     ///
     /// # Errors
-    /// If the file can't be read.
+    /// If the file can't be read, or a conversation can't be ended in it whose program was killed.
     pub fn undelivered(&self, with: Option<&PublicKey>) -> Result<Vec<Entry>, HistoryError> {
-        let database = self.database();
-        self.settle_dead(&database);
+        let mut database = self.database()?;
+        self.end_dead(&mut database)
+            .map_err(|error| self.error(&error, "written"))?;
         let mut found = Vec::new();
         let push = |entry| {
             found.push(entry);
@@ -216,7 +229,7 @@ impl History {
             }
             transaction.commit()
         };
-        settle(&mut self.database()).map_err(|error| self.error(&error, "written"))
+        settle(&mut *self.database()?).map_err(|error| self.error(&error, "written"))
     }
 
     /// Deletes what fits the filter; returns how many messages that were. They are overwritten in the
@@ -239,7 +252,7 @@ impl History {
             }
             Ok(deleted)
         };
-        forget(&mut self.database()).map_err(|error| self.error(&error, "written"))
+        forget(&mut *self.database()?).map_err(|error| self.error(&error, "written"))
     }
 
     /// Makes the file as small as it can be. Takes about as long as copying it, and room for two
@@ -248,7 +261,7 @@ impl History {
     /// # Errors
     /// If the file can't be written, or another program writes all the time.
     pub fn compact(&self) -> Result<(), HistoryError> {
-        let database = self.database();
+        let database = self.database()?;
         store::rewrite_words(&database)
             .and_then(|()| database.execute_batch("VACUUM"))
             .and_then(|()| store::empty_log(&database))
@@ -264,16 +277,18 @@ impl History {
         }
     }
 
-    /// Ends the conversations of programs that were killed. Reading does not depend on it.
-    fn settle_dead(&self, database: &Connection) {
-        let lives = |writer: &str| Live::is(&self.path, writer);
-        if let Err(error) = store::end_dead(database, lives) {
-            log::debug!("the conversations of a killed program can't be ended: {error}");
-        }
+    fn end_dead(&self, database: &mut Connection) -> rusqlite::Result<()> {
+        store::end_dead(database, |writer| Live::is(&self.path, writer))
     }
 
-    fn database(&self) -> MutexGuard<'_, Connection> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For what asks something of it.
+    fn database(&self) -> Result<MutexGuard<'_, Connection>, HistoryError> {
+        let database = self.database.lock();
+        let database = database.unwrap_or_else(PoisonError::into_inner);
+        match schema::check(&database) {
+            Ok(()) => Ok(database),
+            Err(unfit) => Err(HistoryError::unfit(unfit, &self.path, "read")),
+        }
     }
 
     fn error(&self, error: &rusqlite::Error, attempt: &'static str) -> HistoryError {
@@ -312,16 +327,9 @@ fn connect(path: &Path) -> Result<Connection, HistoryError> {
     // It is there, and no link. (SQLite's own refusal of links means those in the folder's path, too.)
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut database = Connection::open_with_flags(path, flags).map_err(failed)?;
-    database.busy_timeout(PATIENCE).map_err(failed)?;
-    schema::migrate(&mut database, MIGRATIONS).map_err(|unfit| match unfit {
-        Unfit::Foreign => HistoryError::Foreign(path.to_owned()),
-        Unfit::Newer { found, known } => HistoryError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        },
-        Unfit::Sql(error) => failed(error),
-    })?;
+    wait_for_turn(&mut database).map_err(failed)?;
+    schema::migrate(&mut database, MIGRATIONS)
+        .map_err(|unfit| HistoryError::unfit(unfit, path, "opened"))?;
     // FULL: what is said to be kept survives the loss of power, too.
     database
         .execute_batch(
@@ -330,4 +338,12 @@ fn connect(path: &Path) -> Result<Connection, HistoryError> {
         )
         .map_err(failed)?;
     Ok(database)
+}
+
+/// Waits for other programs' transactions.
+fn wait_for_turn(database: &mut Connection) -> rusqlite::Result<()> {
+    database.busy_handler(Some(|tries| {
+        thread::sleep(TURN);
+        u128::try_from(tries).is_ok_and(|tries| tries < PATIENCE.as_millis())
+    }))
 }

@@ -1,6 +1,6 @@
 //! What waits to be kept: bounded, so that a slow disk costs memory only so far, and time never.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,10 @@ use crate::trust::PublicKey;
 /// disk takes.
 const MOST_BYTES: usize = 64 << 20;
 const ITEM_BYTES: usize = 128;
+/// Beyond those, for ends of conversations, of which each has only one.
+const SPARE_BYTES: usize = 8 << 20;
+/// Longer than any program runs.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A conversation, for as long as anything of it waits.
 pub(super) struct About {
@@ -24,9 +28,9 @@ pub(super) struct About {
     pub(super) name: String,
     pub(super) session: Option<[u8; 16]>,
     pub(super) began: i64,
-    /// Items that were given to be kept; those that were, and those that never will be.
-    given: AtomicU64,
-    kept: AtomicU64,
+    /// What was told and is not settled: neither kept nor given up.
+    waiting: AtomicU64,
+    /// What was given up.
     missed: AtomicU64,
 }
 
@@ -87,45 +91,39 @@ impl About {
             name: peer.name().to_owned(),
             session,
             began,
-            given: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             missed: AtomicU64::new(0),
         }
     }
 
-    /// Items that are not kept: not yet, and never.
+    /// How much is not kept: not yet, and never.
     pub(super) fn not_kept(&self) -> (u64, u64) {
-        let missed = self.missed.load(Ordering::Acquire);
-        let settled = self.kept.load(Ordering::Acquire) + missed;
-        let given = self.given.load(Ordering::Acquire);
-        (given.saturating_sub(settled), missed)
+        let waiting = self.waiting.load(Ordering::Acquire);
+        (waiting, self.missed.load(Ordering::Acquire))
+    }
+
+    fn miss(&self) {
+        self.missed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn settle(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Item {
-    fn gap((about, messages, at): Missing) -> Self {
-        let what = What::Gap { messages, at };
-        Self { about, what }
-    }
-
     fn bytes(&self) -> usize {
         match &self.what {
             What::Message(letter) => match &letter.body {
                 Body::Text(text) => ITEM_BYTES + text.len(),
                 Body::Binary(bytes) => ITEM_BYTES + bytes.len(),
             },
-            // It takes the place of messages that found no room.
-            What::Gap { .. } => 0,
             _ => ITEM_BYTES,
         }
     }
 
     fn is_message(&self) -> bool {
         matches!(self.what, What::Message(_))
-    }
-
-    fn is_gap(&self) -> bool {
-        matches!(self.what, What::Gap { .. })
     }
 }
 
@@ -140,16 +138,95 @@ pub(super) struct Queue {
 struct State {
     items: VecDeque<Item>,
     bytes: usize,
-    /// Behind the items: messages that found no room.
-    gaps: Vec<Missing>,
+    /// Behind the items, by the numbers of conversations.
+    left_out: BTreeMap<u64, LeftOut>,
     /// Until when the writer may go on, once nobody gives it anything more.
     closing: Option<Instant>,
     /// The writer has ended.
     ended: bool,
 }
 
-/// So many messages of a conversation, and since when.
-type Missing = (Arc<About>, u64, i64);
+/// What found no room, of one conversation.
+struct LeftOut {
+    about: Arc<About>,
+    messages: u64,
+    /// When the first of them was told.
+    at: i64,
+    /// The last receipt: those before it say nothing more.
+    delivered: Option<What>,
+}
+
+impl State {
+    fn push(&mut self, item: Item) {
+        item.about.waiting.fetch_add(1, Ordering::AcqRel);
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+    }
+
+    /// Puts a gap where messages were left out, and the last receipt.
+    fn release(&mut self, left_out: LeftOut) {
+        let about = left_out.about;
+        let gap = What::Gap {
+            messages: left_out.messages,
+            at: left_out.at,
+        };
+        let gap = (left_out.messages != 0).then_some(gap);
+        for what in gap.into_iter().chain(left_out.delivered) {
+            let about = Arc::clone(&about);
+            self.push(Item { about, what });
+        }
+        about.settle();
+    }
+
+    fn release_all(&mut self) {
+        for left_out in mem::take(&mut self.left_out).into_values() {
+            self.release(left_out);
+        }
+    }
+
+    /// Leaves out what finds no room.
+    fn leave_out(&mut self, Item { about, what }: Item, at: i64) {
+        if matches!(what, What::Begun) {
+            // So it is when anything else of it is kept.
+            return;
+        }
+        let left_out = self.left_out.entry(about.serial).or_insert_with(|| {
+            about.waiting.fetch_add(1, Ordering::AcqRel);
+            let about = Arc::clone(&about);
+            LeftOut {
+                about,
+                messages: 0,
+                at,
+                delivered: None,
+            }
+        });
+        match what {
+            What::Message(_) => {
+                about.miss();
+                left_out.messages += 1;
+            }
+            receipt => left_out.delivered = Some(receipt),
+        }
+    }
+
+    /// The end of a conversation, while there is no room: what becomes of its messages depends on it.
+    fn squeeze_in(&mut self, end: Item) {
+        let left_out = self.left_out.remove(&end.about.serial);
+        if self.bytes > MOST_BYTES + SPARE_BYTES {
+            // Very many conversations, and a disk that takes nothing. It has no end, as if this program
+            // had been killed.
+            end.about.miss();
+            if let Some(left_out) = left_out {
+                left_out.about.settle();
+            }
+            return;
+        }
+        if let Some(left_out) = left_out {
+            self.release(left_out);
+        }
+        self.push(end);
+    }
+}
 
 /// What the writer is to do.
 pub(super) enum Work {
@@ -161,60 +238,62 @@ pub(super) enum Work {
 }
 
 impl Queue {
-    /// Puts in what is to be kept; returns whether there was room. Only a message may be left out:
-    /// all else is small, and comes seldom.
+    /// Puts in what is to be kept; returns `false` where a message found no room.
     pub(super) fn put(&self, item: Item, at: i64) -> bool {
-        item.about.given.fetch_add(1, Ordering::AcqRel);
+        let is_message = item.is_message();
         let mut state = self.lock();
-        let bytes = item.bytes();
-        let full = state.bytes != 0 && state.bytes + bytes > MOST_BYTES;
-        if state.ended || (item.is_message() && full) {
-            drop_one(&mut state.gaps, &item, at);
-            return false;
+        if state.ended {
+            item.about.miss();
+            return true;
         }
-        // What comes behind a gap must stand behind it.
-        let gaps = mem::take(&mut state.gaps);
-        state.items.extend(gaps.into_iter().map(Item::gap));
         let sleeps = state.items.is_empty();
-        state.bytes += bytes;
-        state.items.push_back(item);
+        let has_room = state.bytes + item.bytes() <= MOST_BYTES;
+        match item.what {
+            _ if has_room => {
+                // What comes behind a gap must stand behind it.
+                state.release_all();
+                state.push(item);
+            }
+            What::Ended(_) => state.squeeze_in(item),
+            _ => state.leave_out(item, at),
+        }
         drop(state);
         if sleeps {
             self.changed.notify_all();
         }
-        true
+        has_room || !is_message
     }
 
-    /// The next to be kept, at most `most`; waits for it for as long as `patience`.
-    pub(super) fn take(&self, most: usize, patience: Duration) -> Work {
-        let until = Instant::now() + patience;
+    /// The next to be kept, at most `most`; waits for it until `until`.
+    pub(super) fn take(&self, most: usize, until: Instant) -> Work {
         let mut state = self.lock();
-        while state.items.is_empty() && state.gaps.is_empty() {
+        loop {
+            let now = Instant::now();
+            if state.closing.is_some_and(|closing| now >= closing) {
+                return Work::End;
+            }
+            if state.items.is_empty() {
+                state.release_all();
+            }
+            if !state.items.is_empty() {
+                let count = most.min(state.items.len());
+                return Work::Keep(state.items.drain(..count).collect());
+            }
             if state.closing.is_some() {
                 return Work::End;
             }
-            let now = Instant::now();
             if now >= until {
                 return Work::Idle;
             }
             state = self.wait(state, until - now);
         }
-        let count = most.min(state.items.len());
-        let mut taken: Vec<_> = state.items.drain(..count).collect();
-        if state.items.is_empty() {
-            let gaps = mem::take(&mut state.gaps);
-            taken.extend(gaps.into_iter().map(Item::gap));
-        }
-        Work::Keep(taken)
     }
 
     /// These are kept. They count as waiting until now.
     pub(super) fn kept(&self, items: &[Item]) {
         let mut state = self.lock();
         for item in items {
-            if !item.is_gap() {
-                item.about.kept.fetch_add(1, Ordering::AcqRel);
-            }
+            item.about.settle();
             state.bytes = state.bytes.saturating_sub(item.bytes());
         }
         drop(state);
@@ -238,11 +317,11 @@ impl Queue {
         }
     }
 
-    /// Waits until everything that was given of a conversation is kept, or never will be.
+    /// Waits until everything that was told of a conversation is kept, or never will be.
     pub(super) fn flush(&self, about: &About, timeout: Duration) {
-        let until = Instant::now() + timeout;
+        let until = after(timeout);
         let mut state = self.lock();
-        while about.not_kept().0 != 0 && !state.ended {
+        while about.waiting.load(Ordering::Acquire) != 0 {
             let now = Instant::now();
             if now >= until {
                 return;
@@ -253,7 +332,7 @@ impl Queue {
 
     /// Nothing more will be put in: what waits is kept, within `timeout`.
     pub(super) fn close(&self, timeout: Duration) {
-        self.lock().closing = Some(Instant::now() + timeout);
+        self.lock().closing = Some(after(timeout));
         self.changed.notify_all();
     }
 
@@ -264,9 +343,17 @@ impl Queue {
         state.bytes = 0;
         let waiting = mem::take(&mut state.items);
         for item in items.iter().chain(&waiting) {
-            if !item.is_gap() {
-                item.about.missed.fetch_add(1, Ordering::AcqRel);
+            // A gap's messages are missed already.
+            if !matches!(item.what, What::Gap { .. }) {
+                item.about.miss();
             }
+            item.about.settle();
+        }
+        for left_out in mem::take(&mut state.left_out).into_values() {
+            if left_out.delivered.is_some() {
+                left_out.about.miss();
+            }
+            left_out.about.settle();
         }
         drop(state);
         self.changed.notify_all();
@@ -282,14 +369,8 @@ impl Queue {
     }
 }
 
-fn drop_one(gaps: &mut Vec<Missing>, item: &Item, at: i64) {
-    item.about.missed.fetch_add(1, Ordering::AcqRel);
-    if !item.is_message() {
-        return;
-    }
-    let same = |gap: &&mut Missing| gap.0.serial == item.about.serial;
-    match gaps.iter_mut().find(same) {
-        Some(gap) => gap.1 += 1,
-        None => gaps.push((Arc::clone(&item.about), 1, at)),
-    }
+/// When so much time has passed; with more than a clock can tell, far away.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FAR)
 }

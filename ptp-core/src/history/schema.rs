@@ -48,6 +48,16 @@ pub(super) fn migrate(database: &mut Connection, migrations: &[&str]) -> Result<
     Ok(())
 }
 
+/// Whether it is still of the newest known version: a newer program may have brought it further since.
+pub(super) fn check(database: &Connection) -> Result<(), Unfit> {
+    let known = MIGRATIONS.len() as i64;
+    let found = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found > known {
+        true => Err(Unfit::Newer { found, known }),
+        false => Ok(()),
+    }
+}
+
 /// The version of the schema: 0 of an empty database.
 fn version(database: &Connection) -> Result<i64, Unfit> {
     let number = |pragma| database.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));

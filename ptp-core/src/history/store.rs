@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::queue::{About, Body, Ending, Item, Letter, What};
+use super::schema::{self, Unfit};
 use super::words;
 
 /// What is deleted in one go: others that write wait meanwhile.
 const CHUNK: usize = 10_000;
+
+/// Pages of the index of words that are written in one go: a few hundred milliseconds.
+const MERGED_PAGES: i64 = 500;
 
 /// Keeps conversations.
 pub(super) struct Store {
@@ -36,10 +40,11 @@ impl Store {
     }
 
     /// Keeps all of them or none.
-    pub(super) fn keep(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+    pub(super) fn keep(&mut self, items: &[Item]) -> Result<(), Unfit> {
         let transaction = self
             .database
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        schema::check(&transaction)?;
         let mut made = HashMap::new();
         for item in items {
             let serial = item.about.serial;
@@ -102,31 +107,45 @@ pub(super) fn clear(transaction: &Transaction<'_>, before: i64) -> rusqlite::Res
 /// Ends the conversations of programs that do not live any more. What a plain peer was sent, nobody
 /// knows the end of.
 pub(super) fn end_dead(
-    database: &Connection,
+    database: &mut Connection,
     lives: impl Fn(&str) -> bool,
 ) -> rusqlite::Result<()> {
-    let mut statement =
-        database.prepare_cached("SELECT DISTINCT writer FROM conversations WHERE ended IS NULL")?;
-    let writers = statement.query_map([], |row| row.get::<_, String>(0))?;
-    for writer in writers.collect::<Result<Vec<_>, _>>()? {
-        if !lives(&writer) {
-            database.execute(
-                "UPDATE conversations SET
-                    ended = coalesce((SELECT max(at) FROM messages WHERE conversation = conversations.id), began),
-                    delivered = CASE WHEN (SELECT key FROM peers WHERE id = peer) IS NULL THEN ?2 ELSE delivered END
-                 WHERE writer = ?1 AND ended IS NULL",
-                params![writer, i64::MAX],
-            )?;
-        }
+    let mut writers: Vec<String> = database
+        .prepare_cached("SELECT DISTINCT writer FROM conversations WHERE ended IS NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    writers.retain(|writer| !lives(writer));
+    if writers.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for writer in writers {
+        transaction.execute(
+            "UPDATE conversations SET
+                ended = coalesce((SELECT max(at) FROM messages WHERE conversation = conversations.id), began),
+                delivered = CASE WHEN (SELECT key FROM peers WHERE id = peer) IS NULL THEN ?2 ELSE delivered END
+             WHERE writer = ?1 AND ended IS NULL",
+            params![writer, i64::MAX],
+        )?;
+    }
+    transaction.commit()
 }
 
 /// Writes the index of words anew, without those of deleted messages, and overwrites what stood in
-/// the log of changes.
+/// the log of changes. In steps: others that write wait for one of them only.
 pub(super) fn rewrite_words(database: &Connection) -> rusqlite::Result<()> {
-    database.execute_batch("INSERT INTO words (words) VALUES ('optimize')")?;
-    empty_log(database)
+    let mut merge =
+        database.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?;
+    // A negative number begins with all that there is.
+    merge.execute([-MERGED_PAGES])?;
+    loop {
+        let before = database.total_changes();
+        merge.execute([MERGED_PAGES])?;
+        // Where nothing is left to do, it is only the command that counts.
+        if database.total_changes() - before < 2 {
+            return empty_log(database);
+        }
+    }
 }
 
 /// Everything is in the file itself then; unless another program reads at the moment, after which it

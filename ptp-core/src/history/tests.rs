@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::Connection;
 
+use super::schema::Unfit;
 use super::*;
 use crate::{Event, Secret, doctest_pair};
 
@@ -407,6 +408,36 @@ fn of_a_conversation_that_was_forgotten_nothing_is_left() {
 }
 
 #[test]
+fn only_the_last_are_forgotten_where_so_many_are_asked_for() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    say(
+        &session,
+        &recording,
+        &["a note", "a note too", "else", "noted"],
+    );
+    recording.flush(SOON).unwrap();
+    for (words, left) in [
+        (Some("note*"), vec!["a note", "a note too", "else"]),
+        (None, vec!["a note", "a note too"]),
+        (Some("a"), vec!["a note"]),
+    ] {
+        let filter = HistoryFilter {
+            search: words.map(str::to_owned),
+            last: Some(1),
+            ..HistoryFilter::default()
+        };
+        assert_eq!(history.forget(&filter).unwrap(), 1);
+        assert_eq!(
+            texts(&history.find(&HistoryFilter::default()).unwrap()),
+            left
+        );
+    }
+}
+
+#[test]
 fn what_is_older_than_the_retention_is_deleted() {
     let folder = Folder::new();
     let history = History::open(folder.file()).unwrap();
@@ -563,6 +594,104 @@ fn a_receipt_and_an_end_are_called_kept_when_they_are() {
     history.close(SOON);
     recording.event(&delivered);
     recording.flush(SOON).unwrap_err();
+}
+
+#[test]
+fn a_history_whose_file_is_locked_is_closed_in_time_and_says_that_it_was_locked_once() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    recording.flush(SOON).unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    say(&session, &recording, &["waits"]);
+    let begun = Instant::now();
+    history.close(Duration::from_millis(50));
+    assert!(begun.elapsed() < PATIENCE / 2);
+    let not_kept = recording.flush(SOON).unwrap_err();
+    assert_eq!((not_kept.waiting, not_kept.missed), (0, 1));
+    // It was not for want of room in the queue, and told it was by `flush`.
+    say(&session, &recording, &["comes behind the end"]);
+    assert!(history.troubles().is_empty());
+}
+
+#[test]
+fn receipts_of_a_long_lock_cost_no_memory_and_the_last_is_kept() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    recording.flush(SOON).unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let large = vec![b'x'; 16 << 20];
+    let mut number = 0;
+    let receipts = 50_000;
+    for _ in 0..10 {
+        number += 1;
+        recording.sent(crate::MessageId(number), &large);
+        for _ in 0..receipts {
+            recording.event(&Event::Delivered {
+                up_to: crate::MessageId(number),
+            });
+        }
+    }
+    other.execute_batch("COMMIT").unwrap();
+    recording.flush(SOON).unwrap_err();
+    let database = connect(&folder.file()).unwrap();
+    let count = |query| database.query_row(query, [], |row| row.get::<_, i64>(0));
+    let kept = count("SELECT delivered FROM conversations").unwrap();
+    assert_eq!(kept, 10);
+    // 64 MiB of them, each for 128 bytes, and no more.
+    let receipts_kept = count("SELECT count(*) FROM receipts").unwrap();
+    let gaps = count("SELECT count(*) FROM messages WHERE direction = 2").unwrap();
+    assert!(receipts_kept <= 10 && gaps <= 2, "{receipts_kept} {gaps}");
+}
+
+#[test]
+fn a_message_larger_than_the_queue_leaves_a_gap() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    recording.sent(crate::MessageId(1), &vec![0; 65 << 20]);
+    assert_eq!(recording.flush(SOON).unwrap_err().missed, 1);
+    let all = history.find(&HistoryFilter::default()).unwrap();
+    assert_eq!(all[0].content, Content::Gap(1));
+}
+
+#[test]
+fn a_program_that_made_the_schema_newer_is_noticed_by_one_that_keeps_a_conversation() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    say(&session, &recording, &["before"]);
+    recording.flush(SOON).unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.pragma_update(None, "user_version", 99).unwrap();
+    say(&session, &recording, &["behind"]);
+    let trouble = history.troubles().recv_timeout(SOON).unwrap();
+    assert!(
+        matches!(trouble, HistoryError::Newer { found: 99, .. }),
+        "{trouble}"
+    );
+    assert_eq!(recording.flush(SOON).unwrap_err().missed, 1);
+    let error = history.find(&HistoryFilter::default()).unwrap_err();
+    assert!(matches!(error, HistoryError::Newer { .. }), "{error}");
+    assert!(history.troubles().is_empty());
+}
+
+#[test]
+fn signs_of_life_of_killed_programs_that_kept_nothing_are_cleared_away() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let left = folder.0.join("history.sqlite3-live-0123456789abcdef");
+    fs::write(&left, "").unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let _recording = history.record(&session).unwrap();
+    assert!(!left.exists());
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The one thread that writes.
 
+use std::mem::{self, Discriminant};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use rusqlite::Connection;
 
+use super::PATIENCE;
 use super::error::HistoryError;
 use super::live::Live;
 use super::queue::{Item, Queue, Work};
@@ -19,6 +21,9 @@ use super::store::Store;
 const BATCH: usize = 10_000;
 /// How long until something that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long until it is tried again while another program writes. SQLite itself would look up to 100 ms
+/// later, and never be lucky with one that writes all the time.
+pub(super) const TURN: Duration = Duration::from_millis(1);
 /// How often it is looked whether something has become too old.
 const AGEING: Duration = Duration::from_secs(3600);
 
@@ -38,6 +43,7 @@ impl Writer {
         troubles: Sender<HistoryError>,
         retention: Arc<AtomicI64>,
     ) -> Result<Self, HistoryError> {
+        Live::clear(&path);
         let live = Live::begin(&path)?;
         let queue = Arc::new(Queue::default());
         let mut task = Task {
@@ -46,7 +52,7 @@ impl Writer {
             path: path.clone(),
             troubles: troubles.clone(),
             retention,
-            told: false,
+            told: Vec::new(),
         };
         let spawned = thread::Builder::new()
             .name("history".into())
@@ -94,21 +100,25 @@ struct Task {
     troubles: Sender<HistoryError>,
     /// How long messages are kept, in milliseconds; 0 for ever.
     retention: Arc<AtomicI64>,
-    told: bool,
+    /// The kinds of trouble that were told.
+    told: Vec<Discriminant<HistoryError>>,
 }
 
 impl Task {
     fn run(&mut self) {
-        let mut patience = Duration::ZERO;
+        let mut next_age = Instant::now();
         loop {
-            match self.queue.take(BATCH, patience) {
+            if Instant::now() >= next_age {
+                next_age = Instant::now() + self.age();
+            }
+            match self.queue.take(BATCH, next_age) {
                 Work::Keep(items) => {
                     if !self.keep(&items) {
                         return self.queue.end(&items);
                     }
                     self.queue.kept(&items);
                 }
-                Work::Idle => patience = if self.age() { Duration::ZERO } else { AGEING },
+                Work::Idle => {}
                 Work::End => return self.queue.end(&[]),
             }
         }
@@ -116,34 +126,56 @@ impl Task {
 
     /// Tries until they are kept; `false` if they never will be.
     fn keep(&mut self, items: &[Item]) -> bool {
+        let begun = Instant::now();
         loop {
             let error = match self.store.keep(items) {
-                Ok(()) => return true,
-                Err(error) => HistoryError::of(&error, &self.path, "written"),
+                Ok(()) => break,
+                Err(unfit) => HistoryError::unfit(unfit, &self.path, "written"),
             };
-            log::debug!("the history is not written: {error}");
             let may_pass = error.may_pass();
-            if !self.told {
-                self.told = true;
-                let _ = self.troubles.send(error);
-            }
-            if !may_pass || !self.queue.pause(RETRY) {
+            let is_others_turn =
+                matches!(error, HistoryError::Busy(_)) && begun.elapsed() < PATIENCE;
+            let pause = match is_others_turn {
+                true => TURN,
+                false => {
+                    self.tell(error);
+                    RETRY
+                }
+            };
+            if !may_pass || !self.queue.pause(pause) {
                 return false;
             }
         }
+        if begun.elapsed() > TURN * 10 {
+            // Others that wait for the lock look for it only now and then.
+            self.queue.pause(TURN * 2);
+        }
+        true
     }
 
-    /// Deletes some of what is too old; returns whether there may be more. What fails is tried again
-    /// at the next time.
-    fn age(&mut self) -> bool {
+    /// Tells of trouble, the first time that it is of its kind.
+    fn tell(&mut self, error: HistoryError) {
+        log::debug!("the history is not written: {error}");
+        let kind = mem::discriminant(&error);
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            let _ = self.troubles.send(error);
+        }
+    }
+
+    /// Deletes some of what is too old; returns how long until it is to be done again.
+    fn age(&mut self) -> Duration {
         let retention = self.retention.load(Ordering::Relaxed);
         if retention == 0 {
-            return false;
+            return AGEING;
         }
-        let aged = self.store.age(now().saturating_sub(retention));
-        aged.unwrap_or_else(|error| {
-            log::warn!("what is too old can't be deleted from the history: {error}");
-            false
-        })
+        match self.store.age(now().saturating_sub(retention)) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => AGEING,
+            Err(error) => {
+                log::debug!("what is too old can't be deleted from the history: {error}");
+                RETRY
+            }
+        }
     }
 }
