@@ -12,6 +12,8 @@ mod queue;
 mod read;
 mod recording;
 mod schema;
+#[cfg(test)]
+mod search_tests;
 mod store;
 #[cfg(test)]
 mod tests;

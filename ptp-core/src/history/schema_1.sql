@@ -52,7 +52,7 @@ CREATE VIRTUAL TABLE words USING fts5(
     body,
     content = '',
     contentless_delete = 1,
-    tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'",
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'",
     prefix = '2 3'
 );
 CREATE TRIGGER messages_deleted AFTER DELETE ON messages WHEN typeof(old.body) = 'text' BEGIN

@@ -25,7 +25,8 @@ const ALONE: &[RangeInclusive<char>] = &[
     '\u{1780}'..='\u{17ff}',   // Khmer
     '\u{1950}'..='\u{19ff}',   // Tai Le, Khmer symbols
     '\u{1a20}'..='\u{1aaf}',   // Tai Tham
-    '\u{2600}'..='\u{27bf}',   // symbols
+    '\u{2190}'..='\u{23ff}',   // arrows, mathematics, technical symbols
+    '\u{25a0}'..='\u{27bf}',   // shapes, symbols
     '\u{2b00}'..='\u{2bff}',   // stars and arrows
     '\u{2e80}'..='\u{2fdf}',   // radicals
     '\u{3005}'..='\u{3007}',   // 々〆〇
@@ -48,10 +49,19 @@ const ALONE: &[RangeInclusive<char>] = &[
 ];
 /// Those of them that SQLite does not take for letters, beside all behind U+FFFF, of which it knows
 /// few.
-const SYMBOLS: &[RangeInclusive<char>] = &['\u{2600}'..='\u{27bf}', '\u{2b00}'..='\u{2bff}'];
+const SYMBOLS: &[RangeInclusive<char>] = &[
+    '\u{19e0}'..='\u{19ff}',
+    '\u{2190}'..='\u{23ff}',
+    '\u{25a0}'..='\u{27bf}',
+    '\u{2b00}'..='\u{2bff}',
+    '\u{2e80}'..='\u{2fdf}',
+    '\u{3036}'..='\u{3037}',
+];
 /// What is not seen, and joins or marks what stands around it.
 const UNSEEN: &[RangeInclusive<char>] = &[
     '\u{ad}'..='\u{ad}',
+    // Accents that follow their letter make no more difference than those that are one with it.
+    '\u{300}'..='\u{36f}',
     '\u{200b}'..='\u{200f}',
     '\u{202a}'..='\u{202e}',
     '\u{2060}'..='\u{2069}',
@@ -169,6 +179,7 @@ mod tests {
             // Not the word for a peer.
             ("\u{e000}p1", " p1"),
             ("😀", " \u{e000}1f600 "),
+            ("a→b", "a \u{e000}2192 b"),
         ] {
             let mut found = String::new();
             space(text, &mut found);
