@@ -9,6 +9,8 @@
     reason = "every test crate uses a part of it, and a helper that fails fails its test"
 )]
 
+#[cfg(all(feature = "history", unix))]
+pub(crate) mod history;
 pub(crate) mod home;
 pub(crate) mod network;
 pub(crate) mod proxy;
