@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -325,6 +325,18 @@ fn expression(filter: &HistoryFilter) -> Result<Option<String>, HistoryError> {
 
 /// A connection to the database, of the newest schema.
 fn connect(path: &Path) -> Result<Connection, HistoryError> {
+    let begun = Instant::now();
+    loop {
+        match try_to_connect(path) {
+            // Of several programs that begin a history at the same moment, SQLite lets all but one fail
+            // without waiting.
+            Err(HistoryError::Busy(_)) if begun.elapsed() < PATIENCE => thread::sleep(TURN),
+            connected => return connected,
+        }
+    }
+}
+
+fn try_to_connect(path: &Path) -> Result<Connection, HistoryError> {
     let failed = |error: rusqlite::Error| HistoryError::of(&error, path, "opened");
     // It is there, and no link. (SQLite's own refusal of links means those in the folder's path, too.)
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
