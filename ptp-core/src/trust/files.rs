@@ -94,6 +94,7 @@ pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), FileError> {
 
 /// Makes an empty file for its owner alone where there is none. One that is there is not opened, only
 /// looked at: closing it would give up the locks that this process may hold on it.
+#[cfg(feature = "history")]
 pub(crate) fn claim(path: &Path, privacy: Privacy) -> Result<(), FileError> {
     loop {
         match path.symlink_metadata() {
