@@ -17,6 +17,7 @@ mod search_tests;
 mod store;
 #[cfg(test)]
 mod tests;
+mod times;
 mod words;
 mod writer;
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::entry::{Content, Entry, EntryId, Fate, HistoryFilter, PastPeer, Who};
 use super::recording::{milliseconds, time};
-use super::words;
+use super::{times, words};
 use crate::trust::{Fingerprint, PublicKey};
 
 /// The columns that `entry` reads.
@@ -62,23 +62,18 @@ impl Selection {
     }
 
     /// Times, and the ids between which that is: in their order everything is read, and the index of
-    /// words knows nothing else. Ids rise nearly as times do, but clocks are set, and several programs
-    /// write.
+    /// words knows nothing else.
     fn bound(&mut self, database: &Connection, filter: &HistoryFilter) -> rusqlite::Result<()> {
-        let found =
-            |query: &str, at| database.query_row(query, [at], |row| row.get::<_, Option<i64>>(0));
         let id = self.id();
         if let Some(since) = filter.since {
             let at = milliseconds(since);
-            let first = found("SELECT min(id) FROM messages WHERE at >= ?", at)?;
-            let values = [first.unwrap_or(i64::MAX), at].map(Value::Integer);
+            let values = [times::since(database, at)?, at].map(Value::Integer);
             self.and(&format!("{id} >= ? AND +m.at >= ?"), values);
         }
         if let Some(until) = filter.until {
             let at = milliseconds(until);
-            let last = found("SELECT max(id) FROM messages WHERE at < ?", at)?;
-            let values = [last.unwrap_or(0), at].map(Value::Integer);
-            self.and(&format!("{id} <= ? AND +m.at < ?"), values);
+            let values = [times::until(database, at)?, at].map(Value::Integer);
+            self.and(&format!("{id} < ? AND +m.at < ?"), values);
         }
         Ok(())
     }

@@ -38,22 +38,26 @@ CREATE TABLE messages (
     sent INTEGER NOT NULL,
     -- By the own clock: when it was sent, or came.
     at INTEGER NOT NULL,
+    -- The latest of these times so far. It never falls as ids rise, so that a time is found among the
+    -- ids without an index.
+    latest INTEGER NOT NULL,
     -- 1 where nobody is to be asked any more what becomes of it.
     settled INTEGER,
     body NOT NULL
 );
 CREATE UNIQUE INDEX messages_numbered ON messages (conversation, direction, number);
 CREATE INDEX messages_with_peer ON messages (peer);
-CREATE INDEX messages_at ON messages (at);
+-- Those that were kept behind later ones: by another program, or because a clock was set back.
+CREATE INDEX messages_late ON messages (at) WHERE at < latest;
 
--- The words of texts, as words.rs writes them; it holds no copy of the texts. Of words of two and three
--- letters the beginnings are indexed, too: they stand before too many words to read them all.
+-- The words of texts, as words.rs writes them; it holds no copy of the texts. Beginnings
+-- of up to three letters are indexed, too: they stand before too many words to read them all.
 CREATE VIRTUAL TABLE words USING fts5(
     body,
     content = '',
     contentless_delete = 1,
     tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'",
-    prefix = '2 3'
+    prefix = '1 2 3'
 );
 CREATE TRIGGER messages_deleted AFTER DELETE ON messages WHEN typeof(old.body) = 'text' BEGIN
     DELETE FROM words WHERE rowid = old.id;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::queue::{About, Body, Ending, Item, Letter, What};
 use super::schema::{self, Unfit};
-use super::words;
+use super::{times, words};
 
 /// What is deleted in one go: others that write wait meanwhile.
 const CHUNK: usize = 10_000;
@@ -45,6 +45,7 @@ impl Store {
             .database
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::check(&transaction)?;
+        let mut latest = times::latest(&transaction)?;
         let mut made = HashMap::new();
         for item in items {
             let serial = item.about.serial;
@@ -56,7 +57,7 @@ impl Store {
                     row
                 }
             };
-            put(&transaction, row, &item.what)?;
+            put(&transaction, row, &item.what, &mut latest)?;
         }
         transaction.commit()?;
         self.rows.extend(made);
@@ -76,9 +77,13 @@ impl Store {
         let deleted = transaction
             .prepare_cached(
                 "DELETE FROM messages WHERE id IN
-                 (SELECT id FROM messages WHERE at < ?1 ORDER BY at LIMIT ?2)",
+                 (SELECT id FROM messages WHERE id < ?1 AND +at < ?2 ORDER BY id LIMIT ?3)",
             )?
-            .execute(params![before, CHUNK as i64])?;
+            .execute(params![
+                times::until(&transaction, before)?,
+                before,
+                CHUNK as i64
+            ])?;
         if deleted < CHUNK {
             clear(&transaction, before)?;
         }
@@ -183,19 +188,28 @@ fn begin(transaction: &Transaction<'_>, about: &About, writer: &str) -> rusqlite
     Ok(Row { conversation, peer })
 }
 
-fn put(transaction: &Transaction<'_>, row: Row, what: &What) -> rusqlite::Result<()> {
+fn put(
+    transaction: &Transaction<'_>,
+    row: Row,
+    what: &What,
+    latest: &mut i64,
+) -> rusqlite::Result<()> {
+    if let What::Message(Letter { at, .. }) | What::Gap { at, .. } = what {
+        *latest = (*latest).max(*at);
+    }
     match what {
         What::Begun => Ok(()),
-        What::Message(letter) => put_letter(transaction, row, letter),
+        What::Message(letter) => put_letter(transaction, row, letter, *latest),
         What::Gap { messages, at } => transaction
             .prepare_cached(
-                "INSERT INTO messages (conversation, peer, direction, sent, at, body)
-                 VALUES (?1, ?2, 2, ?3, ?3, ?4)",
+                "INSERT INTO messages (conversation, peer, direction, sent, at, latest, body)
+                 VALUES (?1, ?2, 2, ?3, ?3, ?4, ?5)",
             )?
             .execute(params![
                 row.conversation,
                 row.peer,
                 at,
+                *latest,
                 messages.to_le_bytes().as_slice()
             ])
             .map(drop),
@@ -213,20 +227,39 @@ fn put(transaction: &Transaction<'_>, row: Row, what: &What) -> rusqlite::Result
     }
 }
 
-fn put_letter(transaction: &Transaction<'_>, row: Row, letter: &Letter) -> rusqlite::Result<()> {
+fn put_letter(
+    transaction: &Transaction<'_>,
+    row: Row,
+    letter: &Letter,
+    latest: i64,
+) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO messages (conversation, peer, direction, number, sent, at, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR IGNORE INTO messages (conversation, peer, direction, number, sent, at, latest, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let Row { conversation, peer } = row;
     let (own, number, sent, at) = (letter.is_own, letter.number as i64, letter.sent, letter.at);
     let inserted = match &letter.body {
-        Body::Text(text) => {
-            insert.execute(params![conversation, peer, own, number, sent, at, text])?
-        }
-        Body::Binary(bytes) => {
-            insert.execute(params![conversation, peer, own, number, sent, at, bytes])?
-        }
+        Body::Text(text) => insert.execute(params![
+            conversation,
+            peer,
+            own,
+            number,
+            sent,
+            at,
+            latest,
+            text
+        ])?,
+        Body::Binary(bytes) => insert.execute(params![
+            conversation,
+            peer,
+            own,
+            number,
+            sent,
+            at,
+            latest,
+            bytes
+        ])?,
     };
     if inserted == 0 {
         // It is there already.

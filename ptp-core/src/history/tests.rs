@@ -356,6 +356,73 @@ fn filters_are_by_peer_time_and_number() {
 }
 
 #[test]
+fn times_are_kept_to_where_clocks_are_set_and_programs_keep_things_late() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let database = connect(&folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    // Forward, back, and some in between; others are deleted meanwhile.
+    let times = [
+        100, 200, 200, 300, 150, 900, 400, 500, 450, 300, 950, 950, 100, 1_000,
+    ];
+    let about = Arc::new(About::new(0, session.peer(), session.id(), 0));
+    let mut store = store::Store::new(connect(&folder.file()).unwrap(), "a test".into());
+    for (number, at) in (1..).zip(times) {
+        let letter = queue::Letter {
+            is_own: true,
+            number,
+            sent: at,
+            at,
+            body: queue::Body::Text(format!("at {at}").into()),
+            repeats: None,
+        };
+        let about = Arc::clone(&about);
+        let what = queue::What::Message(letter);
+        store.keep(&[queue::Item { about, what }]).unwrap();
+    }
+    let found = |filter: HistoryFilter| {
+        let entries = history.find(&filter).unwrap();
+        let times = entries
+            .iter()
+            .map(|entry| text(entry)["at ".len()..].parse());
+        times.collect::<Result<Vec<i64>, _>>().unwrap()
+    };
+    let mut left = times.to_vec();
+    for deleted in [None, Some(900), Some(1_000), Some(100)] {
+        if let Some(deleted) = deleted {
+            let query = "DELETE FROM messages WHERE at = ?1";
+            database.execute(query, [deleted]).unwrap();
+            left.retain(|at| *at != deleted);
+        }
+        for bound in (0..=1_050).step_by(50) {
+            let at = Some(recording::time(bound));
+            for search in [None, Some("at".to_owned())] {
+                let since = HistoryFilter {
+                    since: at,
+                    search,
+                    ..HistoryFilter::default()
+                };
+                let until = HistoryFilter {
+                    until: at,
+                    since: None,
+                    ..since.clone()
+                };
+                let those = |is_so: &dyn Fn(i64) -> bool| {
+                    let all = left.iter().copied();
+                    all.filter(|at| is_so(*at)).collect::<Vec<_>>()
+                };
+                assert_eq!(found(since), those(&|at| at >= bound));
+                assert_eq!(found(until), those(&|at| at < bound));
+            }
+        }
+    }
+    // What is too old is found by the same.
+    store.age(400).unwrap();
+    left.retain(|at| *at >= 400);
+    assert_eq!(found(HistoryFilter::default()), left);
+}
+
+#[test]
 fn what_is_forgotten_stands_in_no_file_any_more() {
     let folder = Folder::new();
     let history = History::open(folder.file()).unwrap();
