@@ -328,16 +328,16 @@ fn expression(filter: &HistoryFilter) -> Result<Option<String>, HistoryError> {
 fn connect(path: &Path) -> Result<Connection, HistoryError> {
     let begun = Instant::now();
     loop {
-        match try_to_connect(path) {
-            // Of several programs that begin a history at the same moment, SQLite lets all but one fail
-            // without waiting.
+        match connect_now(path) {
+            // Of several that begin a history at the same moment SQLite refuses some at once, where one
+            // turns to the log of changes.
             Err(HistoryError::Busy(_)) if begun.elapsed() < PATIENCE => thread::sleep(TURN),
-            connected => return connected,
+            done => return done,
         }
     }
 }
 
-fn try_to_connect(path: &Path) -> Result<Connection, HistoryError> {
+fn connect_now(path: &Path) -> Result<Connection, HistoryError> {
     let failed = |error: rusqlite::Error| HistoryError::of(&error, path, "opened");
     // It is there, and no link. (SQLite's own refusal of links means those in the folder's path, too.)
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
