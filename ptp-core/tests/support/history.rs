@@ -185,7 +185,10 @@ impl Program {
         loop {
             match self.says.recv_timeout(PATIENCE) {
                 Ok(line) if line == said => return,
-                Ok(line) => assert!(!line.contains("panicked"), "{line}"),
+                Ok(line) if line.contains("panicked") => {
+                    panic!("{line} {:?}", self.says.recv_timeout(PATIENCE))
+                }
+                Ok(_) => {}
                 Err(error) => panic!("it does not say {said}: {error}"),
             }
         }
