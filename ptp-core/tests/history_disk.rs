@@ -26,7 +26,7 @@ const MIB: usize = 1024 * 1024;
 
 /// More than a kibibyte.
 fn page(number: u64) -> String {
-    format!("page{number} {}", "and so on ".repeat(120))
+    format!("page{number} {}", "x".repeat(1_200))
 }
 
 /// Says pages, with these numbers.
@@ -172,6 +172,7 @@ fn a_slow_disk_costs_64_mib_and_no_time_and_what_finds_no_room_is_shown() {
         // Alone in a process: the memory of other tests would be counted with it.
         let folder = Folder::new();
         let program = Program::start(TEST, &[folder.file().as_os_str()]);
+        program.until("full");
         program.until("done");
         return program.ends();
     };
@@ -189,6 +190,7 @@ fn a_slow_disk_costs_64_mib_and_no_time_and_what_finds_no_room_is_shown() {
     assert!(told < AT_ONCE, "{told:?}");
     let took = memory("VmHWM").saturating_sub(before);
     assert!(took < 100 * MIB, "{} MiB", took / MIB);
+    report("full");
     // Whoever reads waits for nothing.
     let begun = Instant::now();
     assert!(history.find(&all()).unwrap().is_empty());

@@ -14,6 +14,8 @@ use crate::trust::PublicKey;
 /// disk takes.
 const MOST_BYTES: usize = 64 << 20;
 const ITEM_BYTES: usize = 128;
+/// Given to the writer in one go, but for the last item: `close` and other programs wait for it.
+const BATCH_BYTES: usize = 4 << 20;
 /// Beyond those, for ends of conversations, of which each has only one.
 const SPARE_BYTES: usize = 8 << 20;
 /// Longer than any program runs.
@@ -276,7 +278,13 @@ impl Queue {
                 state.release_all();
             }
             if !state.items.is_empty() {
-                let count = most.min(state.items.len());
+                let mut bytes = 0;
+                let fit = state.items.iter().take(most).take_while(|item| {
+                    let fits = bytes < BATCH_BYTES;
+                    bytes += item.bytes();
+                    fits
+                });
+                let count = fit.count();
                 return Work::Keep(state.items.drain(..count).collect());
             }
             if state.closing.is_some() {
