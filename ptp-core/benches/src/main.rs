@@ -8,9 +8,12 @@
 //! cargo run --release --features zmq,rustls -- --rounds 5 --seconds 1
 //! cargo run --release --features zmq -- --only one-way,large --peers zmq,ptp
 //! cargo run --release --features zmq,rustls -- connecting --times 300
+//! cargo run --release --features history -- history --messages 1000000
 //! ```
 
 mod connecting;
+#[cfg(feature = "history")]
+mod history;
 mod numbered;
 mod orchestra;
 mod peer;
@@ -76,6 +79,20 @@ enum Command {
         #[arg(long, hide = true)]
         listen: Option<PathBuf>,
     },
+    /// How fast conversations are kept and searched.
+    #[cfg(feature = "history")]
+    History {
+        /// How many messages are kept.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+        messages: u64,
+        /// How often each search is done.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
+        /// Where the history is kept meanwhile; the system's folder for temporary files if it is not
+        /// given.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
@@ -86,20 +103,28 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 
 fn main() -> Result<()> {
     let mut args = Args::parse();
-    if let Some(Command::Connecting {
-        times,
-        mut ways,
-        folder,
-        listen,
-    }) = args.command
-    {
-        if ways.is_empty() {
-            ways = Way::value_variants().to_vec();
+    match args.command {
+        Some(Command::Connecting {
+            times,
+            mut ways,
+            folder,
+            listen,
+        }) => {
+            if ways.is_empty() {
+                ways = Way::value_variants().to_vec();
+            }
+            return match listen {
+                Some(folder) => connecting::listen(times, &folder),
+                None => connecting::conduct(&ways, times, folder),
+            };
         }
-        return match listen {
-            Some(folder) => connecting::listen(times, &folder),
-            None => connecting::conduct(&ways, times, folder),
-        };
+        #[cfg(feature = "history")]
+        Some(Command::History {
+            messages,
+            times,
+            folder,
+        }) => return history::conduct(messages, times, folder),
+        None => {}
     }
     if args.only.is_empty() {
         args.only = Workload::all();
