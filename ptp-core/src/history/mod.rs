@@ -241,7 +241,8 @@ impl History {
     ///
     /// # Errors
     /// If the file can't be written, or there is no word in what is searched for. Nothing is deleted
-    /// then.
+    /// then, unless what could not be written is the index of words: that still has them, and the next
+    /// that is forgotten clears them away.
     pub fn forget(&self, filter: &HistoryFilter) -> Result<u64, HistoryError> {
         let expression = expression(filter)?;
         let forget = |database: &mut Connection| {

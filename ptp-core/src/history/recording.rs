@@ -16,7 +16,7 @@ use crate::protocol::{Message, MessageId, MessageKind, Payload};
 ///
 /// The application tells of every message that it sent, and of every event. That never blocks: what
 /// is told waits in a queue of at most 64 MiB for the one thread that writes. If the disk is too slow
-/// for that, messages are left out, the history shows where
+/// for that, or a message larger, messages are left out, the history shows where
 /// ([`Content::Gap`](super::Content::Gap)), and [`History::troubles`](super::History::troubles) says
 /// so. A [`Secret`](crate::Secret) is never kept.
 #[derive(Clone)]
