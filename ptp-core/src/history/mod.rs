@@ -346,11 +346,13 @@ fn connect_now(path: &Path) -> Result<Connection, HistoryError> {
     wait_for_turn(&mut database).map_err(failed)?;
     schema::migrate(&mut database, MIGRATIONS)
         .map_err(|unfit| HistoryError::unfit(unfit, path, "opened"))?;
-    // FULL: what is said to be kept survives the loss of power, too.
+    // FULL: what is said to be kept survives the loss of power, too. Foreign keys would be looked up for
+    // each message, which is written in one with what they name.
     database
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-             PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
+             PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384;
+             PRAGMA temp_store = MEMORY;",
         )
         .map_err(failed)?;
     Ok(database)
