@@ -125,7 +125,7 @@ impl Conversation {
 
     /// What earlier conversations with this peer did not deliver.
     pub(crate) fn undelivered(&self) -> Vec<Entry> {
-        self.past(|history, key| history.undelivered(Some(&key)))
+        self.past(|history, key| history.undelivered(Some(&Who::Key(key))))
     }
 
     /// Nobody is to be asked about these any more.

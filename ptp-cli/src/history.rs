@@ -9,9 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use ptp_core::{
-    Entry, EntryId, History, HistoryError, HistoryFilter, Home, HomeError, PastPeer, Who,
-};
+use ptp_core::{Entry, EntryId, History, HistoryError, HistoryFilter, Home, HomeError, Who};
 
 use crate::args::history::{Action, Forget, History as Asked, Undelivered, Which};
 use crate::exit::Exit;
@@ -107,11 +105,8 @@ fn compact(history: &History) -> Result<(), Failure> {
 }
 
 fn undelivered(history: &History, what: &Undelivered) -> Result<(), Failure> {
-    let mut entries = history.undelivered(None).map_err(failure)?;
-    if let Some(name) = &what.with {
-        let who = who(name)?;
-        entries.retain(|entry| is(&entry.peer, &who));
-    }
+    let who = what.with.as_deref().map(who).transpose()?;
+    let entries = history.undelivered(who.as_ref()).map_err(failure)?;
     if entries.is_empty() {
         eprintln!("{}", render::history::ALL_DELIVERED);
         return Ok(());
@@ -155,17 +150,6 @@ fn who(name: &str) -> Result<Who, Failure> {
     match known.map_err(|error| render::home_error(&error))? {
         Some(peer) => Ok(Who::Key(peer.key)),
         None => Ok(Who::Name(name.to_owned())),
-    }
-}
-
-fn is(peer: &PastPeer, who: &Who) -> bool {
-    match who {
-        Who::Key(key) => peer.key == Some(*key),
-        Who::Fingerprint(it) => peer.key.is_some_and(|key| key.fingerprint() == *it),
-        Who::Name(name) => {
-            peer.name.eq_ignore_ascii_case(name) || peer.address.as_ref() == Some(name)
-        }
-        _ => false,
     }
 }
 

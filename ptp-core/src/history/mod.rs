@@ -12,8 +12,6 @@ mod queue;
 mod read;
 mod recording;
 mod schema;
-#[cfg(test)]
-mod search_tests;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -38,7 +36,6 @@ use self::read::Selection;
 use self::schema::MIGRATIONS;
 use self::writer::{TURN, Writer};
 use crate::session::Session;
-use crate::trust::PublicKey;
 use crate::trust::files::{self, Privacy};
 
 pub use entry::{Content, Entry, EntryId, Fate, HistoryFilter, PastPeer, Who};
@@ -152,7 +149,8 @@ impl History {
     }
 
     /// Keeps nothing longer than this, by this side's clock; zero is for ever, which is the default.
-    /// What is older is deleted when something is kept for the first time, and then every hour.
+    /// What is older is deleted when something is kept for the first time, and then every hour; single
+    /// words of it may stand in the index until [`compact`](Self::compact).
     pub fn retain(&self, time: Duration) {
         let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         self.retention.store(time, Ordering::Relaxed);
@@ -203,7 +201,7 @@ impl History {
     ///
     /// # Errors
     /// If the file can't be read, or a conversation can't be ended in it whose program was killed.
-    pub fn undelivered(&self, with: Option<&PublicKey>) -> Result<Vec<Entry>, HistoryError> {
+    pub fn undelivered(&self, with: Option<&Who>) -> Result<Vec<Entry>, HistoryError> {
         let mut database = self.database()?;
         self.end_dead(&mut database)
             .map_err(|error| self.error(&error, "written"))?;
@@ -212,10 +210,10 @@ impl History {
             found.push(entry);
             ControlFlow::Continue(())
         };
-        match Selection::undelivered(with).visit(&database, push) {
-            Ok(()) => Ok(found),
-            Err(error) => Err(self.error(&error, "read")),
-        }
+        Selection::undelivered(&database, with)
+            .and_then(|selection| selection.visit(&database, push))
+            .map_err(|error| self.error(&error, "read"))?;
+        Ok(found)
     }
 
     /// These are no longer to be [asked about](Self::undelivered). They stay in the history.

@@ -18,6 +18,10 @@ const COLUMNS: &str = "m.id, m.conversation, m.direction, m.number, m.sent, m.at
          ORDER BY r.up_to LIMIT 1)
     END";
 
+/// What is read in one go.
+const MOST_ENTRIES: usize = 10_000;
+const MOST_BYTES: usize = 4 << 20;
+
 /// Which rows are meant.
 pub(super) struct Selection {
     condition: String,
@@ -54,8 +58,7 @@ impl Selection {
             selection.and("words MATCH ?", [Value::Text(expression)]);
         }
         if let Some(peers) = peers {
-            let peers: Vec<_> = peers.iter().map(i64::to_string).collect();
-            selection.and(&format!("m.peer IN ({})", peers.join(", ")), []);
+            selection.with("m.peer", &peers);
         }
         selection.bound(database, filter)?;
         Ok(selection)
@@ -88,7 +91,7 @@ impl Selection {
 
     /// Own messages of conversations that are over, which were not delivered, and about which
     /// somebody is still to be asked.
-    pub(super) fn undelivered(with: Option<&PublicKey>) -> Self {
+    pub(super) fn undelivered(database: &Connection, with: Option<&Who>) -> rusqlite::Result<Self> {
         let mut selection = Self {
             condition: "m.direction = 1 AND m.number > c.delivered AND m.settled IS NULL
                 AND c.ended IS NOT NULL"
@@ -98,11 +101,15 @@ impl Selection {
             from: "conversations c CROSS JOIN messages m ON m.conversation = c.id",
             last: None,
         };
-        if let Some(key) = with {
-            let key = Value::Blob(key.as_bytes().to_vec());
-            selection.and("c.peer IN (SELECT id FROM peers WHERE key = ?)", [key]);
+        if let Some(who) = with {
+            selection.with("c.peer", &peers(database, who)?);
         }
-        selection
+        Ok(selection)
+    }
+
+    fn with(&mut self, column: &str, peers: &[i64]) {
+        let peers: Vec<_> = peers.iter().map(i64::to_string).collect();
+        self.and(&format!("{column} IN ({})", peers.join(", ")), []);
     }
 
     fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
@@ -111,20 +118,48 @@ impl Selection {
         self.values.extend(values);
     }
 
-    /// Reads the entries, the newest last, until `each` has enough.
+    /// Reads the entries, the newest last, until `each` has enough. In between nothing is open: what the
+    /// log of changes holds could not be taken over while somebody leafs through a pager.
     pub(super) fn visit(
         &self,
         database: &Connection,
         mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> rusqlite::Result<()> {
-        let mut statement = database.prepare(&self.query())?;
-        let mut rows = statement.query(params_from_iter(&self.values))?;
-        while let Some(row) = rows.next()? {
-            if each(entry(row)?).is_break() {
-                break;
+        let mut after = i64::MIN;
+        loop {
+            let (entries, is_all) = self.read(database, after)?;
+            for entry in entries {
+                after = entry.id.0;
+                if each(entry).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_all {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Some of those behind an id, and whether these are all.
+    fn read(&self, database: &Connection, after: i64) -> rusqlite::Result<(Vec<Entry>, bool)> {
+        let mut statement = database.prepare_cached(&self.query())?;
+        let after = Value::Integer(after);
+        let values = self.values.iter().chain([&after]);
+        let mut rows = statement.query(params_from_iter(values))?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while entries.len() < MOST_ENTRIES && bytes < MOST_BYTES {
+            let Some(row) = rows.next()? else {
+                return Ok((entries, true));
+            };
+            let entry = entry(row)?;
+            bytes += match &entry.content {
+                Content::Text(text) => text.len(),
+                Content::Binary(bytes) => bytes.len(),
+                Content::Gap(_) => 0,
+            };
+            entries.push(entry);
+        }
+        Ok((entries, false))
     }
 
     fn query(&self) -> String {
@@ -137,16 +172,14 @@ impl Selection {
         };
         let id = self.id();
         match self.last {
-            None => {
-                format!("SELECT {COLUMNS} FROM {from} {joined} WHERE {condition} ORDER BY {id}")
-            }
-            Some(last) => {
-                format!(
-                    "SELECT {COLUMNS} FROM (SELECT {id} AS id FROM {from} WHERE {condition}
-                     ORDER BY {id} DESC LIMIT {last}) found
-                     JOIN messages m ON m.id = found.id {joined} ORDER BY m.id"
-                )
-            }
+            None => format!(
+                "SELECT {COLUMNS} FROM {from} {joined} WHERE {condition} AND {id} > ? ORDER BY {id}"
+            ),
+            Some(last) => format!(
+                "SELECT {COLUMNS} FROM (SELECT {id} AS id FROM {from} WHERE {condition}
+                 ORDER BY {id} DESC LIMIT {last}) found
+                 JOIN messages m ON m.id = found.id {joined} WHERE m.id > ? ORDER BY m.id"
+            ),
         }
     }
 

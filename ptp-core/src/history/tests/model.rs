@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::schema::{self, MIGRATIONS};
-use super::words;
+use crate::history::schema::{self, MIGRATIONS};
+use crate::history::words;
 
 /// What a character is to a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
