@@ -182,7 +182,7 @@ impl Chat {
                 recv(self.sent.1) -> _ => late = at(Instant::now() + LATE),
                 recv(late) -> _ => late = self.look_after(session),
                 recv(self.answers.1) -> answer => {
-                    self.decide(session, &answer.unwrap_or_default(), mem::take(&mut left));
+                    left = self.decide(session, &answer.unwrap_or_default(), left);
                 }
                 recv(session.kept().troubles()) -> trouble => if let Ok(trouble) = trouble {
                     self.status(&render::not_kept(&trouble));

@@ -300,6 +300,22 @@ fn on_a_terminal_a_conversation_begins_with_the_last_lines_and_a_question() {
 }
 
 #[test]
+fn what_is_no_answer_is_asked_once_more_and_quit_leaves() {
+    let two = Two::new();
+    two.lose("lost\n");
+    let (ana, port) = two.ana(&[]);
+    let ben = Terminal::with(80, 24, &mut two.to_ana(&port, &["--history"]), |_| {});
+    ben.shows("Send again?")
+        .types("hello Ana\r")
+        .shows("[HISTORY] That is no answer, and was not sent")
+        .types(" Quit\r")
+        .exits(0);
+    ana.wait().is(0, "");
+    let left = history(&two.ben).undelivered(None).unwrap();
+    assert_eq!(said(&left), [("lost", Fate::Unconfirmed)]);
+}
+
+#[test]
 fn what_is_dropped_is_not_asked_about_again() {
     let two = Two::new();
     two.lose("lost\n");

@@ -40,16 +40,29 @@ impl Chat {
         left
     }
 
-    /// The question was answered.
-    pub(super) fn decide(&self, session: &Conversation, answer: &str, left: Vec<Entry>) {
+    /// The question was answered; returns what is still asked about.
+    pub(super) fn decide(
+        &self,
+        session: &Conversation,
+        answer: &str,
+        left: Vec<Entry>,
+    ) -> Vec<Entry> {
         match render::decision(answer) {
+            // To a question of a conversation that is over.
+            _ if left.is_empty() => {}
             Decision::SendAgain => self.send_again(session, &left),
             Decision::NotNow => self.status(render::NOT_NOW),
             Decision::Drop => {
                 session.drop_undelivered(&left);
                 self.status(render::DROPPED);
             }
+            Decision::Unclear => {
+                self.status(render::UNCLEAR);
+                self.terminal.ask(render::SEND_AGAIN, |_| None);
+                return left;
+            }
         }
+        Vec::new()
     }
 
     /// Never waits: what the other side takes no more of is asked about the next time.

@@ -11,6 +11,7 @@ use ptp_core::{MessageId, Secret, TrySendError};
 use super::commands::Command;
 use super::{Chat, Present};
 use crate::conversation::Conversation;
+use crate::pipe::is_quit;
 use crate::render;
 use crate::terminal::Entry;
 
@@ -22,6 +23,8 @@ impl Chat {
         match entry {
             Entry::Line(line) if line.is_empty() => {}
             Entry::Line(line) => return self.obey(&line),
+            // At a question, too.
+            Entry::Answer(answer) if is_quit(answer.as_bytes()) => return ControlFlow::Break(()),
             Entry::Answer(answer) => {
                 // The printer waits for it.
                 let _ = self.answers.0.send(answer);

@@ -12,6 +12,9 @@ pub(crate) const NEEDS_HISTORY: &str = "[ERROR] --history-keep and --resend need
      config.toml";
 /// What earlier conversations did not deliver is asked about; `decision` reads the answer.
 pub(crate) const SEND_AGAIN: &str = "Send again? [y]es, [n]ot now, [d]rop: ";
+/// What was answered is none of these, and it is asked once more.
+pub(crate) const UNCLEAR: &str =
+    "[HISTORY] That is no answer, and was not sent to anybody: write y, n or d";
 /// It will be asked again.
 pub(crate) const NOT_NOW: &str =
     "[HISTORY] Not sent; you are asked again next time (`ptp history undelivered` lists them)";
@@ -29,14 +32,17 @@ pub(crate) enum Decision {
     SendAgain,
     NotNow,
     Drop,
+    /// Perhaps it was meant for the peer.
+    Unclear,
 }
 
-/// Reads an answer to `SEND_AGAIN`; anything that is not clear is not now.
+/// Reads an answer to `SEND_AGAIN`; no answer is not now.
 pub(crate) fn decision(answer: &str) -> Decision {
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Decision::SendAgain,
+        "" | "n" | "no" | "not now" => Decision::NotNow,
         "d" | "drop" => Decision::Drop,
-        _ => Decision::NotNow,
+        _ => Decision::Unclear,
     }
 }
 
@@ -122,4 +128,24 @@ pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
         .chain(entries.iter().map(line))
         .chain([super::status(UP_TO_NOW)])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_is_an_answer() {
+        for (answer, expected) in [
+            (" Y", Decision::SendAgain),
+            ("yes", Decision::SendAgain),
+            ("", Decision::NotNow),
+            ("no", Decision::NotNow),
+            ("drop", Decision::Drop),
+            ("yes, at noon", Decision::Unclear),
+            ("\u{1b}", Decision::Unclear),
+        ] {
+            assert_eq!(decision(answer), expected, "{answer:?}");
+        }
+    }
 }
