@@ -5,6 +5,7 @@ use ptp_core::{Entry, Fate, HistoryError, Peer};
 
 use super::history::{said, spoken};
 use super::{messages, speaker};
+use crate::escape;
 use crate::history::time;
 
 /// Options that mean nothing without a history.
@@ -48,7 +49,11 @@ pub(crate) fn decision(answer: &str) -> Decision {
 
 /// Something can't be kept, and why.
 pub(crate) fn not_kept(error: &HistoryError) -> String {
-    format!("[ERROR] The conversation goes on, but is not kept: {error}")
+    let error = error.to_string();
+    format!(
+        "[ERROR] The conversation goes on, but is not kept: {}",
+        escape::name(&error)
+    )
 }
 
 /// So many messages, receipts and the like of a conversation are missing.
@@ -133,6 +138,12 @@ pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_not_be_kept_is_told_without_anything_that_a_terminal_obeys() {
+        let told = not_kept(&HistoryError::Full("/home/\u{1b}[2J\n[PEER]".into()));
+        assert!(told.contains("/home/^[[2J^J[PEER]"), "{told}");
+    }
 
     #[test]
     fn only_an_answer_is_an_answer() {
