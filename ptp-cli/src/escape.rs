@@ -41,6 +41,11 @@ pub(crate) fn is_shown(character: char) -> bool {
     matches!(class(character), Class::Plain | Class::Mark)
 }
 
+/// Whether the text goes on in the next line behind it.
+pub(crate) fn breaks_line(character: char) -> bool {
+    class(character) == Class::LineBreak
+}
+
 /// Escapes JSON so that it is what it was once it is read: what a terminal might obey, and what some
 /// take for the end of a line, stands as `\u…`.
 pub(crate) fn json(json: &str) -> String {

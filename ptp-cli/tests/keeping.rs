@@ -316,6 +316,21 @@ fn what_is_no_answer_is_asked_once_more_and_quit_leaves() {
 }
 
 #[test]
+fn a_long_message_does_not_bury_the_conversation_that_begins() {
+    let two = Two::new();
+    two.lose(&format!("{}end\n", "so ".repeat(2_000)));
+    let (ana, port) = two.ana(&[]);
+    let ben = Terminal::with(80, 24, &mut two.to_ana(&port, &["--history"]), |_| {});
+    ben.shows("[HISTORY] Earlier with Ana")
+        .shows("[`ptp history` shows the rest]")
+        .shows("Send again?")
+        .types("y\r");
+    // All of it is sent.
+    ana.prints("so end\n");
+    ben.types("quit\r").exits(0);
+}
+
+#[test]
 fn what_is_dropped_is_not_asked_about_again() {
     let two = Two::new();
     two.lose("lost\n");

@@ -1,7 +1,9 @@
 //! What the program says of what is kept, beside the conversation.
 
+use std::borrow::Cow;
+
 use jiff::Zoned;
-use ptp_core::{Entry, Fate, HistoryError, Peer};
+use ptp_core::{Content, Entry, Fate, HistoryError, Peer};
 
 use super::history::{said, spoken};
 use super::{messages, speaker};
@@ -26,6 +28,9 @@ const UP_TO_NOW: &str = "[HISTORY] Up to now";
 
 /// Messages that are shown before they are asked about; of more only their number is.
 const MOST_SHOWN: usize = 10;
+/// Of each of them, and of the last lines: what is longer would bury the conversation that begins.
+const MOST_CHARACTERS: usize = 500;
+const MOST_LINES: usize = 5;
 
 /// What a person decided about what was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +111,10 @@ pub(crate) fn undelivered_before(left: &[Entry]) -> Vec<String> {
             Fate::Unsent => "[NOT DELIVERED]",
             _ => "[PERHAPS NOT DELIVERED]",
         };
-        lines.push(super::status(&format!("{label}: {}", said(entry))));
+        lines.push(super::status(&format!(
+            "{label}: {}",
+            said(&shortened(entry))
+        )));
     }
     if let Some(more) = left.len().checked_sub(MOST_SHOWN).filter(|more| *more != 0) {
         lines.push(super::status(&format!(
@@ -125,7 +133,7 @@ pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
             true => at.strftime("%H:%M"),
             false => at.strftime("%Y-%m-%d %H:%M"),
         };
-        format!("\x1b[2m{at} {}\x1b[m", spoken(entry))
+        format!("\x1b[2m{at} {}\x1b[m", spoken(&shortened(entry)))
     };
     let before = format!("[HISTORY] Earlier with {}", speaker(peer));
     [String::new(), super::status(&before)]
@@ -133,6 +141,25 @@ pub(crate) fn last_lines(peer: &Peer, entries: &[Entry]) -> Vec<String> {
         .chain(entries.iter().map(line))
         .chain([super::status(UP_TO_NOW)])
         .collect()
+}
+
+fn shortened(entry: &Entry) -> Cow<'_, Entry> {
+    let (Content::Text(text), mut lines) = (&entry.content, 0) else {
+        return Cow::Borrowed(entry);
+    };
+    let end = text
+        .char_indices()
+        .enumerate()
+        .find(|(count, (_, letter))| {
+            lines += usize::from(escape::breaks_line(*letter));
+            *count == MOST_CHARACTERS || lines == MOST_LINES
+        });
+    let Some(start) = end.and_then(|(_, (end, _))| text.get(..end)) else {
+        return Cow::Borrowed(entry);
+    };
+    let mut short = entry.clone();
+    short.content = Content::Text(format!("{start} [`ptp history` shows the rest]"));
+    Cow::Owned(short)
 }
 
 #[cfg(test)]
