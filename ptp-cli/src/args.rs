@@ -307,10 +307,16 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) history: bool,
     /// Delete from the history what is older, such as 90d
-    #[arg(long, value_name = "TIME", value_parser = age)]
+    #[arg(long, value_name = "TIME", value_parser = age, requires = "history")]
     pub(crate) history_keep: Option<Duration>,
     /// Send what did not arrive last time: yes, no, ask
-    #[arg(long, value_name = "WHETHER", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHETHER",
+        value_enum,
+        hide_possible_values = true,
+        requires = "history"
+    )]
     pub(crate) resend: Option<Resend>,
     /// Events out and commands in, one JSON object a line
     #[arg(long, conflicts_with = "verbatim")]
@@ -355,10 +361,10 @@ pub(crate) enum Resend {
     Ask,
 }
 
-/// Reads how old something may be.
+/// Reads how old something may be: less than a second is a typing error.
 fn age(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(age) if !age.is_zero() => Ok(age),
+        Ok(age) if age >= Duration::from_secs(1) => Ok(age),
         _ => Err("write a time such as 12h, 90d or 2y".to_owned()),
     }
 }

@@ -11,7 +11,6 @@ use ptp_core::{
 };
 
 use crate::args::Options;
-use crate::exit::Exit;
 use crate::history;
 use crate::open::{Failure, Person};
 use crate::render;
@@ -26,17 +25,13 @@ const LAST_LINES: u64 = 10;
 /// The history, if it is to be kept and can be.
 ///
 /// # Errors
-/// If options ask for what only a history can do.
+/// If nothing says where this user's data is kept.
 pub(crate) fn history(
     options: &Options,
     person: &impl Person,
 ) -> Result<Option<Arc<History>>, Failure> {
     if !options.history {
-        let needs = options.history_keep.is_some() || options.resend.is_some();
-        return match needs {
-            true => Err((render::NEEDS_HISTORY.to_owned(), Exit::Usage)),
-            false => Ok(None),
-        };
+        return Ok(None);
     }
     let file = history::file().map_err(|error| render::home_error(&error))?;
     match History::open(file) {

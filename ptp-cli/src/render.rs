@@ -22,8 +22,8 @@ use crate::escape;
 use crate::exit::Exit;
 
 pub(crate) use kept::{
-    DROPPED, Decision, NEEDS_HISTORY, NOT_NOW, SEND_AGAIN, UNCLEAR, decision, entries_not_kept,
-    last_lines, left_undelivered, not_all_again, not_kept, sending_again, undelivered_before,
+    DROPPED, Decision, NOT_NOW, SEND_AGAIN, UNCLEAR, decision, entries_not_kept, last_lines,
+    left_undelivered, not_all_again, not_kept, sending_again, undelivered_before,
 };
 pub(crate) use plain::{NOT_PLAIN, PLAIN_TOO, SPEAKS_PTP, not_plain};
 pub(crate) use scripts::{

@@ -165,7 +165,7 @@ fn a_line_in_config_toml_is_enough() {
     let two = Two::new();
     fs::write(
         two.ben.0.join("config.toml"),
-        "history = true\nhistory-keep = \"90d\"\n",
+        "history = true\nhistory-keep = \"90d\"\nresend = \"yes\"\n",
     )
     .unwrap();
     let (ana, port) = two.ana(&[]);
@@ -177,7 +177,7 @@ fn a_line_in_config_toml_is_enough() {
     assert_eq!(said(&kept(&two.ben, 1)), [("one", Fate::Delivered)]);
     // For once not.
     let (ana, port) = two.ana(&[]);
-    let mut ben = two.ben(&port, &["--no-history", "--no-history-keep"]);
+    let mut ben = two.ben(&port, &["--no-history"]);
     ben.write("two\n");
     ben.end_input();
     ben.wait().is(0, "");
@@ -460,10 +460,12 @@ fn options_that_mean_nothing_without_a_history_say_so() {
         Ptp::without_input(&args)
             .wait()
             .is(2, "")
-            .says("need a history: add --history");
+            .says("required arguments were not provided:\n  --history\n");
     }
-    let ended = Ptp::without_input(&["server", "0", "--history", "--history-keep", "soon"]).wait();
-    ended.is(2, "").says("write a time such as 12h, 90d or 2y");
+    for age in ["soon", "0s", "1us"] {
+        let ended = Ptp::without_input(&["server", "0", "--history", "--history-keep", age]).wait();
+        ended.is(2, "").says("write a time such as 12h, 90d or 2y");
+    }
 }
 
 #[test]

@@ -10,9 +10,6 @@ use super::{messages, speaker};
 use crate::escape;
 use crate::history::time;
 
-/// Options that mean nothing without a history.
-pub(crate) const NEEDS_HISTORY: &str = "[ERROR] --history-keep and --resend need a history: add --history, or write `history = true` into \
-     config.toml";
 /// What earlier conversations did not deliver is asked about; `decision` reads the answer.
 pub(crate) const SEND_AGAIN: &str = "Send again? [y]es, [n]ot now, [d]rop: ";
 /// What was answered is none of these, and it is asked once more.
