@@ -24,6 +24,7 @@ use crate::exit::{self, Exit};
 use crate::open::{self, Person};
 use crate::{render, signals};
 
+use again::Again;
 pub(crate) use ask::Choices;
 pub(crate) use input::is_quit;
 use input::{End, Outlet};
@@ -100,6 +101,7 @@ fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
         manner,
         leaves_at_eof: talk.leaves_at_eof(),
         resend: talk.options().resend.unwrap_or(Resend::Ask),
+        again: None,
         leaving: false,
         trouble: None,
         open: (0, 0),
@@ -178,6 +180,7 @@ struct Pipe<M> {
     manner: M,
     leaves_at_eof: bool,
     resend: Resend,
+    again: Option<Again>,
     /// All was said that is to be said.
     leaving: bool,
     trouble: Option<Exit>,
@@ -246,30 +249,6 @@ impl<M: Manner> Pipe<M> {
         }
     }
 
-    /// Lets the input through, and before it what an earlier conversation did not deliver.
-    fn let_in(&self, session: &Conversation) {
-        let outlet = Outlet::of(session);
-        let outlets = self.outlets.clone();
-        // Nobody takes it if the input has ended, or is not read.
-        let open = move || drop(outlets.send(outlet));
-        let left = session.undelivered();
-        if left.is_empty() {
-            return open();
-        }
-        match self.resend {
-            Resend::Yes => {
-                self.manner.note(&render::sending_again(&left));
-                again::send(session.voice(), left, open);
-            }
-            Resend::No => open(),
-            Resend::Ask => {
-                self.manner
-                    .note(&render::left_undelivered(session.peer(), &left));
-                open();
-            }
-        }
-    }
-
     /// What came so far can be read, and will be if the program is killed.
     fn confirm(&mut self, session: &Session) {
         if let Some(last) = self.last.take() {
@@ -319,6 +298,7 @@ impl<M: Manner> Pipe<M> {
         while let Ok(news) = self.manner.news().try_recv() {
             let _ = self.manner.heed(news);
         }
+        let not_again = self.not_again();
         self.manner.disconnected(end);
         for trouble in session.kept().settle() {
             self.manner.complain(&trouble, Exit::Unexpected);
@@ -336,6 +316,7 @@ impl<M: Manner> Pipe<M> {
             return ControlFlow::Continue(());
         }
         drop(present);
+        self.tell_not_again(not_again);
         ControlFlow::Break(self.exit_of(end, last))
     }
 

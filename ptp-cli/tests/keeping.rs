@@ -60,8 +60,9 @@ impl Two {
         let (ana, port) = self.ana(&[]);
         let mut ben = self.ben(&port, &["--history", "--resume", "0"]);
         ana.connected().signal(Signal::STOP);
+        let before = kept(&self.ben, 0).len();
         ben.write(line);
-        kept(&self.ben, 1);
+        kept(&self.ben, before + 1);
         ana.signal(Signal::KILL);
         let ended = ben.wait();
         assert_eq!(ended.code, Some(5), "{}", ended.stderr);
@@ -238,6 +239,27 @@ fn what_was_lost_is_sent_again_once_before_everything_else() {
         );
         ana.wait().is(0, expected);
     }
+}
+
+#[test]
+fn what_a_conversation_in_a_pipe_could_not_send_again_is_told() {
+    let two = Two::new();
+    // Each fills the window.
+    let line = format!("{}\n", "x".repeat(9 << 20));
+    two.lose(&line);
+    two.lose(&line);
+    let (ana, port) = two.ana(&[]);
+    let mut ben = two.ben(&port, &["--history", "--resend", "yes", "--resume", "0"]);
+    ben.end_input();
+    ana.connected().signal(Signal::STOP);
+    kept(&two.ben, 3);
+    ana.signal(Signal::KILL);
+    let ended = ben.wait();
+    ended
+        .is(5, "")
+        .says("[HISTORY] Sending again 2 messages")
+        .says("[ERROR] 1 message not sent again: the conversation ended before that");
+    assert_eq!(history(&two.ben).undelivered(None).unwrap().len(), 2);
 }
 
 #[test]

@@ -100,6 +100,16 @@ pub(crate) fn not_all_again(rest: usize) -> String {
     )
 }
 
+/// A conversation in a pipe has ended before all of them were taken.
+pub(crate) fn over_before_again(rest: usize) -> String {
+    let rest = rest as u64;
+    format!(
+        "[ERROR] {rest} {} not sent again: the conversation ended before that. They are kept \
+         (`ptp history undelivered`)",
+        messages(rest)
+    )
+}
+
 /// What earlier conversations did not deliver, to decide about.
 pub(crate) fn undelivered_before(left: &[Entry]) -> Vec<String> {
     let mut lines = vec![String::new()];
