@@ -19,6 +19,8 @@ use crate::render;
 /// often at the most.
 const LAST_WORK: Duration = Duration::from_secs(2);
 const LOOKS: usize = 15;
+/// How often it may have stood still: until it is known that another program has it locked.
+const MOST_STANDING: usize = 2;
 /// Lines of earlier conversations that a new one begins with.
 const LAST_LINES: u64 = 10;
 
@@ -164,16 +166,19 @@ impl Kept {
             return Vec::new();
         };
         let mut flushed = recording.flush(LAST_WORK);
+        let mut stands = 0;
         for _ in 1..LOOKS {
             let Err(before) = flushed else { break };
-            if before.waiting == 0 {
+            let why_is_known = stands != 0 && !self.troubles.is_empty();
+            if before.waiting == 0 || stands == MOST_STANDING || why_is_known {
                 break;
             }
             flushed = recording.flush(LAST_WORK);
-            if flushed == Err(before) {
-                // The disk is full, or stands.
-                break;
-            }
+            stands = if flushed == Err(before) {
+                stands + 1
+            } else {
+                0
+            };
         }
         let troubles = self.troubles.try_iter();
         let mut lines: Vec<_> = troubles.map(|trouble| render::not_kept(&trouble)).collect();

@@ -139,6 +139,15 @@ impl Door {
     }
 }
 
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Each conversation has waited for what it had to keep, and told what is missing.
+        if let Some(history) = &self.history {
+            history.close(Duration::ZERO);
+        }
+    }
+}
+
 fn listen(
     port: u16,
     bind: Option<&str>,
