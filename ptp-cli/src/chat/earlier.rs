@@ -11,7 +11,7 @@ use crate::conversation::Conversation;
 use crate::render::{self, Decision};
 
 impl Chat {
-    /// Shows the last lines with this peer.
+    /// Shows the last lines with this peer, unless they are `shown` already.
     pub(super) fn remind(&self, session: &Conversation) {
         let entries = session.last_lines();
         if !entries.is_empty() {
@@ -57,8 +57,9 @@ impl Chat {
                 self.status(render::DROPPED);
             }
             Decision::Unclear => {
-                self.status(render::UNCLEAR);
                 self.terminal.ask(render::SEND_AGAIN, |_| None);
+                // Only now: who reads it may answer at once.
+                self.status(render::UNCLEAR);
                 return left;
             }
         }
