@@ -135,7 +135,7 @@ impl Chat {
             Ok(door) => door,
             Err(failure) => return self.fail(&failure),
         };
-        let mut lost = None;
+        let (mut lost, mut before) = (None, None);
         loop {
             let session = match door.open(self) {
                 Ok(session) => session,
@@ -146,7 +146,8 @@ impl Chat {
             };
             *self.present() = Present::Talking(Arc::clone(&session));
             self.connected(session.peer());
-            self.remind(&session);
+            self.remind(&session, before);
+            before = session.peer().public_key();
             self.status(render::INSTRUCTIONS);
             self.terminal.show_prompt();
             let left = self.ask_again(&session);

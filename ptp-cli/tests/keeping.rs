@@ -322,6 +322,24 @@ fn on_a_terminal_a_conversation_begins_with_the_last_lines_and_a_question() {
 }
 
 #[test]
+fn a_peer_that_begins_anew_is_not_introduced_twice() {
+    let two = Two::new();
+    two.lose("lost\n");
+    let (ana, port) = two.ana(&[]);
+    let options = ["--history", "--resend", "no"];
+    let ben = Terminal::with(80, 60, &mut two.to_ana(&port, &options), |_| {});
+    ben.shows("[HISTORY] Up to now").prompts();
+    ana.signal(Signal::KILL);
+    drop(ana);
+    let args = ["server", &port, "--bind", "127.0.0.1"];
+    let _ana = Ptp::run(piped(&mut two.ana.ptp(&args)));
+    let count = |lines: &[String], text| lines.iter().filter(|line| line.contains(text)).count();
+    ben.until_lines(|lines| count(lines, "=== Type your messages") == 2);
+    assert_eq!(count(&ben.lines(), "[HISTORY] Earlier with Ana"), 1);
+    ben.types("quit\r").exits(5);
+}
+
+#[test]
 fn what_is_no_answer_is_asked_once_more_and_quit_leaves() {
     let two = Two::new();
     two.lose("lost\n");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ptp_core::Entry;
+use ptp_core::{Entry, PublicKey};
 
 use super::Chat;
 use crate::args::Resend;
@@ -11,8 +11,13 @@ use crate::conversation::Conversation;
 use crate::render::{self, Decision};
 
 impl Chat {
-    /// Shows the last lines with this peer, unless they are `shown` already.
-    pub(super) fn remind(&self, session: &Conversation) {
+    /// Shows the last lines with this peer, unless the conversation before was with it, too: then they
+    /// are on the screen.
+    pub(super) fn remind(&self, session: &Conversation, before: Option<PublicKey>) {
+        let key = session.peer().public_key();
+        if before.is_some() && before == key {
+            return;
+        }
         let entries = session.last_lines();
         if !entries.is_empty() {
             let lines = render::last_lines(session.peer(), &entries);
