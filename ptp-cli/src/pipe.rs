@@ -11,6 +11,7 @@ mod on_message;
 use std::io;
 use std::mem;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use ptp_core::{Event, MessageId, Reason, Session};
 
 use crate::args::{Resend, Talk};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Kept};
 use crate::exit::{self, Exit};
 use crate::open::{self, Person};
 use crate::{render, signals};
@@ -56,6 +57,8 @@ enum Present {
 }
 
 static PRESENT: Mutex<Present> = Mutex::new(Present::Before);
+/// The conversation is over, and all that came is written: what is waited for is that it is kept.
+static KEEPING: AtomicBool = AtomicBool::new(false);
 
 fn present() -> MutexGuard<'static, Present> {
     PRESENT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -166,6 +169,9 @@ fn leave(signal: i32) {
     thread::sleep(GRACE);
     session.abort();
     thread::sleep(STUCK);
+    if KEEPING.load(Ordering::Relaxed) {
+        return;
+    }
     // It could not: nobody reads its standard output, and what it holds was never written.
     complain(render::STUCK);
     exit::exit(Exit::Undelivered)
@@ -300,7 +306,7 @@ impl<M: Manner> Pipe<M> {
         }
         let not_again = self.not_again();
         self.manner.disconnected(end);
-        for trouble in session.kept().settle() {
+        for trouble in settle(session.kept()) {
             self.manner.complain(&trouble, Exit::Unexpected);
         }
         let anew = matches!(end.reason, Reason::Replaced | Reason::Forgotten)
@@ -313,6 +319,7 @@ impl<M: Manner> Pipe<M> {
         let mut present = present();
         if anew && !matches!(*present, Present::Leaving) {
             *present = Present::Between;
+            KEEPING.store(false, Ordering::Relaxed);
             return ControlFlow::Continue(());
         }
         drop(present);
@@ -355,6 +362,12 @@ impl<M: Manner> Pipe<M> {
     }
 }
 
+/// Waits until all is kept, which is bounded: a signal need not end it.
+fn settle(kept: &Kept) -> Vec<String> {
+    KEEPING.store(true, Ordering::Relaxed);
+    kept.settle()
+}
+
 /// Whoever read our output has seen enough: what is not taken now is not acknowledged. Complains
 /// only if something that was sent is not delivered.
 fn leave_quietly(session: Arc<Conversation>) -> Option<Exit> {
@@ -372,7 +385,7 @@ fn leave_quietly(session: Arc<Conversation>) -> Option<Exit> {
             }
         }
     })?;
-    kept.settle().iter().for_each(|trouble| complain(trouble));
+    settle(&kept).iter().for_each(|trouble| complain(trouble));
     let undelivered = render::undelivered(&end)?;
     complain(&undelivered);
     Some(Exit::Undelivered)
