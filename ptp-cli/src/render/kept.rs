@@ -51,9 +51,13 @@ pub(crate) fn decision(answer: &str) -> Decision {
 
 /// Something can't be kept, and why.
 pub(crate) fn not_kept(error: &HistoryError) -> String {
+    let how_far = match error {
+        HistoryError::Slow(_) => "not all of it is kept",
+        _ => "is not kept",
+    };
     let error = error.to_string();
     format!(
-        "[ERROR] The conversation goes on, but is not kept: {}",
+        "[ERROR] The conversation goes on, but {how_far}: {}",
         escape::name(&error)
     )
 }
@@ -177,6 +181,14 @@ mod tests {
     fn what_can_not_be_kept_is_told_without_anything_that_a_terminal_obeys() {
         let told = not_kept(&HistoryError::Full("/home/\u{1b}[2J\n[PEER]".into()));
         assert!(told.contains("/home/^[[2J^J[PEER]"), "{told}");
+    }
+
+    #[test]
+    fn where_some_is_kept_it_is_not_said_that_nothing_is() {
+        let told = not_kept(&HistoryError::Slow("/home".into()));
+        assert!(told.contains("but not all of it is kept: "), "{told}");
+        let told = not_kept(&HistoryError::Full("/home".into()));
+        assert!(told.contains("but is not kept: "), "{told}");
     }
 
     #[test]
