@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never};
 use ptp_core::{
-    Content, Entry, Event, History, HistoryError, HistoryFilter, MessageId, Payload, Recording,
-    SendError, Sender, Session, TrySendError, Who,
+    Content, Entry, Event, History, HistoryError, HistoryFilter, MessageId, Payload, PublicKey,
+    Recording, SendError, Sender, Session, TrySendError, Who,
 };
 
 use crate::args::Options;
@@ -109,40 +109,41 @@ impl Conversation {
         &self.kept
     }
 
-    /// The last lines of earlier conversations with this peer.
+    /// The last lines of earlier conversations with this peer. What can't be read is not missed.
     pub(crate) fn last_lines(&self) -> Vec<Entry> {
-        self.past(|history, key| {
+        let last_lines = self.past(|history, key| {
             history.find(&HistoryFilter {
                 with: Some(Who::Key(key)),
                 last: Some(LAST_LINES),
                 ..HistoryFilter::default()
             })
+        });
+        last_lines.unwrap_or_else(|error| {
+            log::warn!("{error}");
+            Vec::new()
         })
     }
 
     /// What earlier conversations with this peer did not deliver.
-    pub(crate) fn undelivered(&self) -> Vec<Entry> {
+    pub(crate) fn undelivered(&self) -> Result<Vec<Entry>, HistoryError> {
         self.past(|history, key| history.undelivered(Some(&Who::Key(key))))
     }
 
     /// Nobody is to be asked about these any more.
-    pub(crate) fn drop_undelivered(&self, entries: &[Entry]) {
+    pub(crate) fn drop_undelivered(&self, entries: &[Entry]) -> Result<(), HistoryError> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
-        self.past(|history, _| history.settle(&ids).map(|()| Vec::new()));
+        self.past(|history, _| history.settle(&ids))
     }
 
-    /// Of a peer that has proved its key. What can't be read is not missed by the conversation.
-    fn past(
+    /// Of a peer that has proved its key; of another there is none.
+    fn past<T: Default>(
         &self,
-        read: impl FnOnce(&History, ptp_core::PublicKey) -> Result<Vec<Entry>, HistoryError>,
-    ) -> Vec<Entry> {
-        let (Some(history), Some(key)) = (&self.history, self.session.peer().public_key()) else {
-            return Vec::new();
-        };
-        read(history, key).unwrap_or_else(|error| {
-            log::warn!("{error}");
-            Vec::new()
-        })
+        what: impl FnOnce(&History, PublicKey) -> Result<T, HistoryError>,
+    ) -> Result<T, HistoryError> {
+        match (&self.history, self.session.peer().public_key()) {
+            (Some(history), Some(key)) => what(history, key),
+            _ => Ok(T::default()),
+        }
     }
 }
 

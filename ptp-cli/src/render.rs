@@ -23,7 +23,7 @@ use crate::exit::Exit;
 
 pub(crate) use kept::{
     DROPPED, Decision, NOT_NOW, SEND_AGAIN, UNCLEAR, decision, entries_not_kept, last_lines,
-    left_undelivered, not_all_again, not_kept, over_before_again, sending_again,
+    left_undelivered, not_all_again, not_kept, not_looked_up, over_before_again, sending_again,
     undelivered_before,
 };
 pub(crate) use plain::{NOT_PLAIN, PLAIN_TOO, SPEAKS_PTP, not_plain};

@@ -263,6 +263,26 @@ fn what_a_conversation_in_a_pipe_could_not_send_again_is_told() {
 }
 
 #[test]
+fn it_is_told_that_a_damaged_file_can_not_say_what_was_lost() {
+    let two = Two::new();
+    two.lose("lost\n");
+    let file = two.ben.0.join("history.sqlite3");
+    let mut bytes = fs::read(&file).unwrap();
+    // All but the page that says what stands in it.
+    bytes[4096..].fill(0xaa);
+    fs::write(&file, bytes).unwrap();
+    let (ana, port) = two.ana(&[]);
+    let mut ben = two.ben(&port, &["--history", "--resend", "yes"]);
+    ben.write("new\n");
+    ben.end_input();
+    let ended = ben.wait();
+    ended
+        .is(0, "")
+        .says("[ERROR] What did not arrive earlier can't be looked up, and is not sent again: ");
+    ana.wait().is(0, "new\n");
+}
+
+#[test]
 fn a_program_that_was_killed_left_what_it_had_not_delivered() {
     let two = Two::new();
     let (ana, port) = two.ana(&[]);

@@ -33,6 +33,10 @@ impl Chat {
             Some(Resend::No) => return Vec::new(),
             _ => session.undelivered(),
         };
+        let left = left.unwrap_or_else(|error| {
+            self.status(&render::not_looked_up(&error));
+            Vec::new()
+        });
         if left.is_empty() {
             return left;
         }
@@ -57,10 +61,10 @@ impl Chat {
             _ if left.is_empty() => {}
             Decision::SendAgain => self.send_again(session, &left),
             Decision::NotNow => self.status(render::NOT_NOW),
-            Decision::Drop => {
-                session.drop_undelivered(&left);
-                self.status(render::DROPPED);
-            }
+            Decision::Drop => match session.drop_undelivered(&left) {
+                Ok(()) => self.status(render::DROPPED),
+                Err(error) => self.status(&render::history::error(&error)),
+            },
             Decision::Unclear => {
                 self.terminal.ask(render::SEND_AGAIN, |_| None);
                 // Only now: who reads it may answer at once.

@@ -27,7 +27,11 @@ impl<M: Manner> Pipe<M> {
         let outlets = self.outlets.clone();
         // Nobody takes it if the input has ended, or is not read.
         let open = move || drop(outlets.send(outlet));
-        let left = session.undelivered();
+        let left = session.undelivered().unwrap_or_else(|error| {
+            let text = render::not_looked_up(&error);
+            self.manner.complain(&text, Exit::Unexpected);
+            Vec::new()
+        });
         if left.is_empty() {
             return open();
         }

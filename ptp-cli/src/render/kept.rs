@@ -81,6 +81,15 @@ pub(crate) fn left_undelivered(peer: &Peer, left: &[Entry]) -> String {
     )
 }
 
+/// Whether there is something that an earlier conversation did not deliver is not known.
+pub(crate) fn not_looked_up(error: &HistoryError) -> String {
+    let error = error.to_string();
+    format!(
+        "[ERROR] What did not arrive earlier can't be looked up, and is not sent again: {}",
+        escape::name(&error)
+    )
+}
+
 /// They are sent again.
 pub(crate) fn sending_again(left: &[Entry]) -> String {
     let count = left.len() as u64;
