@@ -225,7 +225,7 @@ pub(crate) struct Question {
         long,
         value_name = "TEXT",
         value_parser = NonEmptyStringValueParser::new(),
-        conflicts_with_all = ["json", "on_message", "verbatim", "stay", "quit_on_eof"]
+        conflicts_with_all = ["json", "on_message", "verbatim", "stay", "quit_on_eof", "resend"]
     )]
     pub(crate) ask: Option<String>,
     /// The answers that count, such as yes,no

@@ -129,6 +129,11 @@ impl Conversation {
         self.past(|history, key| history.undelivered(Some(&Who::Key(key))))
     }
 
+    /// Those of them that no other program sends again meanwhile.
+    pub(crate) fn claim(&self, left: Vec<Entry>) -> Result<Vec<Entry>, HistoryError> {
+        self.past(|history, _| history.claim(left))
+    }
+
     /// Nobody is to be asked about these any more.
     pub(crate) fn drop_undelivered(&self, entries: &[Entry]) -> Result<(), HistoryError> {
         let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();

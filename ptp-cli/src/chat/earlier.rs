@@ -41,7 +41,7 @@ impl Chat {
             return left;
         }
         if self.options.resend == Some(Resend::Yes) {
-            self.send_again(session, &left);
+            self.send_again(session, left);
             return Vec::new();
         }
         self.terminal.print(&render::undelivered_before(&left));
@@ -59,7 +59,7 @@ impl Chat {
         match render::decision(answer) {
             // To a question of a conversation that is over.
             _ if left.is_empty() => {}
-            Decision::SendAgain => self.send_again(session, &left),
+            Decision::SendAgain => self.send_again(session, left),
             Decision::NotNow => self.status(render::NOT_NOW),
             Decision::Drop => match session.drop_undelivered(&left) {
                 Ok(()) => self.status(render::DROPPED),
@@ -76,8 +76,12 @@ impl Chat {
     }
 
     /// Never waits: what the other side takes no more of is asked about the next time.
-    fn send_again(&self, session: &Conversation, left: &[Entry]) {
-        self.status(&render::sending_again(left));
+    fn send_again(&self, session: &Conversation, left: Vec<Entry>) {
+        let left = match session.claim(left) {
+            Ok(left) => left,
+            Err(error) => return self.status(&render::history::error(&error)),
+        };
+        self.status(&render::sending_again(&left));
         let voice = session.voice();
         let accepted = |entry: &&Entry| voice.send_again(entry, Duration::ZERO);
         let sent = left.iter().take_while(accepted).count();

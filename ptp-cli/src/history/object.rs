@@ -48,6 +48,8 @@ struct Message {
     number: u64,
     direction: &'static str,
     state: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    settled: bool,
 }
 
 #[derive(Serialize)]
@@ -79,6 +81,7 @@ pub(super) fn line(entry: &Entry) -> serde_json::Result<String> {
             "received"
         },
         state: state(entry.fate),
+        settled: entry.is_settled,
     };
     let key = entry.peer.key;
     let json = serde_json::to_string(&Object {

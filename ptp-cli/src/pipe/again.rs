@@ -36,10 +36,17 @@ impl<M: Manner> Pipe<M> {
             return open();
         }
         match self.resend {
-            Resend::Yes => {
-                self.manner.note(&render::sending_again(&left));
-                self.again = send(session.voice(), left, open);
-            }
+            Resend::Yes => match session.claim(left) {
+                Ok(left) => {
+                    self.manner.note(&render::sending_again(&left));
+                    self.again = send(session.voice(), left, open);
+                }
+                Err(error) => {
+                    let text = render::history::error(&error);
+                    self.manner.complain(&text, Exit::Unexpected);
+                    open();
+                }
+            },
             Resend::No => open(),
             Resend::Ask => {
                 self.manner

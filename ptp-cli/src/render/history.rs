@@ -94,7 +94,7 @@ fn plain_line(entry: &Entry, at: &Zoned) -> String {
 /// Who said what, and whether it arrived.
 pub(super) fn spoken(entry: &Entry) -> String {
     match content(entry, GUTTER) {
-        Ok(said) => format!("{}: {said}{}", speaker(entry), mark(entry.fate)),
+        Ok(said) => format!("{}: {said}{}", speaker(entry), mark(entry)),
         Err(gap) => format!("[{gap}]"),
     }
 }
@@ -119,7 +119,7 @@ fn markdown_line(entry: &Entry, at: &Zoned) -> String {
         }
     });
     let text = lines.collect::<Vec<_>>().join("\\\n  ");
-    let mark = match mark(entry.fate) {
+    let mark = match mark(entry) {
         "" => String::new(),
         mark => format!(" *{}*", mark.trim_start()),
     };
@@ -173,11 +173,13 @@ fn called(name: &str) -> Cow<'_, str> {
     }
 }
 
-fn mark(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Unsent => " (not delivered)",
-        Fate::Unconfirmed => " (perhaps not delivered)",
-        Fate::Pending => " (not delivered yet)",
+fn mark(entry: &Entry) -> &'static str {
+    match (entry.fate, entry.is_settled) {
+        (Fate::Unsent, false) => " (not delivered)",
+        (Fate::Unsent, true) => " (not delivered; sent again or dropped)",
+        (Fate::Unconfirmed, false) => " (perhaps not delivered)",
+        (Fate::Unconfirmed, true) => " (perhaps not delivered; sent again or dropped)",
+        (Fate::Pending, _) => " (not delivered yet)",
         _ => "",
     }
 }
@@ -392,6 +394,9 @@ mod tests {
             assert_eq!(line(Style::Plain, &entry), plain);
             assert_eq!(line(Style::Markdown, &entry), markdown);
         }
+        entry.is_settled = true;
+        let settled = "08:00 You: hi (perhaps not delivered; sent again or dropped)";
+        assert_eq!(line(Style::Plain, &entry), settled);
         let mut gap = received("");
         gap.content = Content::Gap(1234);
         let plain = "08:00 [1,234 messages could not be kept here]";

@@ -90,9 +90,12 @@ pub(crate) fn not_looked_up(error: &HistoryError) -> String {
     )
 }
 
-/// They are sent again.
+/// They are sent again, or were taken over by another program.
 pub(crate) fn sending_again(left: &[Entry]) -> String {
     let count = left.len() as u64;
+    if count == 0 {
+        return "[HISTORY] Another ptp of yours is sending them again already".to_owned();
+    }
     let perhaps = left.iter().filter(|entry| entry.fate == Fate::Unconfirmed);
     let twice = match perhaps.count() as u64 {
         0 => String::new(),

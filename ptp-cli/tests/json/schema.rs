@@ -150,6 +150,7 @@ fn fits(value: &Value, documented: &str) -> bool {
     match documented.trim_end_matches(", optional") {
         "number" => value.is_number(),
         "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
         "array of string" => all(Value::is_string),
         "array of number" => all(Value::is_number),
         "any" => true,

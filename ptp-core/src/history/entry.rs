@@ -20,6 +20,9 @@ pub struct Entry {
     pub number: u64,
     /// Who sent it, and what became of it.
     pub fate: Fate,
+    /// Whether, not being delivered, it was [sent again](crate::Recording::sent_again) or
+    /// [settled](crate::History::settle).
+    pub is_settled: bool,
     /// What it says.
     pub content: Content,
     /// When it was sent, by the clock of whoever sent it.

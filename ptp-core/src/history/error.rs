@@ -39,6 +39,10 @@ pub enum HistoryError {
     /// There is no room left.
     #[error("no room is left for {}: free some space, or shorten the history", .0.display())]
     Full(PathBuf),
+    /// The file was moved or deleted while a conversation was kept there: what was not kept yet is not,
+    /// since nobody would find it.
+    #[error("{} was moved or deleted meanwhile: start anew, and a new one is begun", .0.display())]
+    Gone(PathBuf),
     /// Another program has it locked for longer than is waited.
     #[error("another program has kept {} locked: end it, then try again", .0.display())]
     Busy(PathBuf),
@@ -97,6 +101,7 @@ impl HistoryError {
                 found,
                 known,
             },
+            Unfit::Gone => Self::Gone(path.to_owned()),
             Unfit::Sql(error) => Self::of(&error, path, attempt),
         }
     }

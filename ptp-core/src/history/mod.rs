@@ -119,23 +119,7 @@ impl History {
     /// # Errors
     /// If the file can't be opened a second time, or the thread can't be started.
     pub fn record(&self, session: &Session) -> Result<Recording, HistoryError> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = match &*writer {
-            Some(writer) => Arc::clone(writer),
-            None => {
-                let database = connect(&self.path)?;
-                // Its own way to wait ends when it is closed.
-                let impatient = database.busy_timeout(Duration::ZERO);
-                impatient.map_err(|error| self.error(&error, "opened"))?;
-                let started = Arc::new(Writer::start(
-                    database,
-                    self.path.clone(),
-                    self.troubles.0.clone(),
-                    Arc::clone(&self.retention),
-                )?);
-                Arc::clone(writer.insert(started))
-            }
-        };
+        let writer = self.writer()?;
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         let about = About::new(serial, session.peer(), session.id(), recording::now());
         Ok(Recording::new(Arc::new(about), writer))
@@ -197,7 +181,8 @@ impl History {
 
     /// Own messages that were not delivered, of conversations that are over, with this peer or with
     /// all: whose [`Fate`] is `Unsent` or `Unconfirmed`. Those of a program that was killed belong to
-    /// them; those that were [sent again](Recording::sent_again) or [settled](Self::settle) do not.
+    /// them; those that were [sent again](Recording::sent_again), [settled](Self::settle), or
+    /// [claimed](Self::claim) by another program do not.
     ///
     /// # Errors
     /// If the file can't be read, or a conversation can't be ended in it whose program was killed.
@@ -210,10 +195,34 @@ impl History {
             found.push(entry);
             ControlFlow::Continue(())
         };
-        Selection::undelivered(&database, with)
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = writer.as_ref().map_or("", |writer| &writer.name);
+        Selection::undelivered(&database, with, own)
             .and_then(|selection| selection.visit(&database, push))
             .map_err(|error| self.error(&error, "read"))?;
         Ok(found)
+    }
+
+    /// Takes these over, to be [sent again](Recording::sent_again): returns those that no other program
+    /// has taken over or sent again meanwhile. Until they are sent, or this program ends, nobody else is
+    /// asked about them.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn claim(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, HistoryError> {
+        let writer = self.writer()?;
+        let claim = |database: &mut Connection| {
+            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut claimed = Vec::with_capacity(entries.len());
+            for entry in entries {
+                if store::claim(&transaction, entry.id.0, &writer.name)? {
+                    claimed.push(entry);
+                }
+            }
+            transaction.commit()?;
+            Ok(claimed)
+        };
+        claim(&mut *self.database()?).map_err(|error| self.error(&error, "written"))
     }
 
     /// These are no longer to be [asked about](Self::undelivered). They stay in the history.
@@ -276,6 +285,27 @@ impl History {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = &*writer {
             writer.close(timeout);
+        }
+    }
+
+    /// The thread that writes; starts it if there is none.
+    fn writer(&self) -> Result<Arc<Writer>, HistoryError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*writer {
+            Some(writer) => Ok(Arc::clone(writer)),
+            None => {
+                let database = connect(&self.path)?;
+                // Its own way to wait ends when it is closed.
+                let impatient = database.busy_timeout(Duration::ZERO);
+                impatient.map_err(|error| self.error(&error, "opened"))?;
+                let started = Arc::new(Writer::start(
+                    database,
+                    self.path.clone(),
+                    self.troubles.0.clone(),
+                    Arc::clone(&self.retention),
+                )?);
+                Ok(Arc::clone(writer.insert(started)))
+            }
         }
     }
 

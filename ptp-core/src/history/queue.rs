@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::entry::EntryId;
@@ -30,10 +30,19 @@ pub(super) struct About {
     pub(super) name: String,
     pub(super) session: Option<[u8; 16]>,
     pub(super) began: i64,
+    /// Where it stands in the database, once it does.
+    pub(super) row: OnceLock<Row>,
     /// What was told and is not settled: neither kept nor given up.
     waiting: AtomicU64,
     /// What was given up.
     missed: AtomicU64,
+}
+
+/// Where a conversation stands in the database, and whom it is with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) conversation: i64,
+    pub(super) peer: i64,
 }
 
 /// Something to keep.
@@ -93,6 +102,7 @@ impl About {
             name: peer.name().to_owned(),
             session,
             began,
+            row: OnceLock::new(),
             waiting: AtomicU64::new(0),
             missed: AtomicU64::new(0),
         }

@@ -13,6 +13,7 @@ use crate::trust::{Fingerprint, PublicKey};
 /// The columns that `entry` reads.
 const COLUMNS: &str = "m.id, m.conversation, m.direction, m.number, m.sent, m.at, m.body,
     c.name, c.session, c.ended IS NOT NULL, c.delivered, c.unsent, p.key, p.address,
+    m.settled IS NOT NULL,
     CASE WHEN m.direction = 1 THEN
         (SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.up_to >= m.number
          ORDER BY r.up_to LIMIT 1)
@@ -90,13 +91,17 @@ impl Selection {
     }
 
     /// Own messages of conversations that are over, which were not delivered, and about which
-    /// somebody is still to be asked.
-    pub(super) fn undelivered(database: &Connection, with: Option<&Who>) -> rusqlite::Result<Self> {
+    /// somebody is still to be asked; without what programs other than `own` have taken over.
+    pub(super) fn undelivered(
+        database: &Connection,
+        with: Option<&Who>,
+        own: &str,
+    ) -> rusqlite::Result<Self> {
         let mut selection = Self {
             condition: "m.direction = 1 AND m.number > c.delivered AND m.settled IS NULL
-                AND c.ended IS NOT NULL"
+                AND c.ended IS NOT NULL AND (m.claimed IS NULL OR m.claimed = ?)"
                 .to_owned(),
-            values: Vec::new(),
+            values: vec![Value::Text(own.to_owned())],
             // From the few conversations to their messages.
             from: "conversations c CROSS JOIN messages m ON m.conversation = c.id",
             last: None,
@@ -244,7 +249,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         _ => Fate::Received,
     };
     let receipt = row
-        .get::<_, Option<i64>>(14)?
+        .get::<_, Option<i64>>(15)?
         .filter(|_| fate == Fate::Delivered);
     let content = match row.get_ref(6)? {
         ValueRef::Blob(bytes) if direction == 2 => {
@@ -266,6 +271,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         number: number.try_into().unwrap_or(0),
         fate,
         content,
+        is_settled: row.get(14)?,
         sent_at: time(row.get(4)?),
         delivered_at: match fate {
             Fate::Received => Some(time(at)),

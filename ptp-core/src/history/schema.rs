@@ -19,6 +19,8 @@ pub(super) enum Unfit {
         found: i64,
         known: i64,
     },
+    /// Its file is no longer where it was.
+    Gone,
     Sql(rusqlite::Error),
 }
 

@@ -1,12 +1,14 @@
 //! The writer's side of the database: keeps what waits, in one transaction at a time.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::queue::{About, Body, Ending, Item, Letter, What};
+use super::queue::{About, Body, Ending, Item, Letter, Row, What};
 use super::schema::{self, Unfit};
 use super::{times, words};
+use crate::trust::files;
 
 /// What is deleted in one go: others that write wait meanwhile.
 const CHUNK: usize = 10_000;
@@ -17,25 +19,20 @@ const MERGED_PAGES: i64 = 500;
 /// Keeps conversations.
 pub(super) struct Store {
     database: Connection,
+    path: PathBuf,
+    /// Which file it was when it was opened.
+    identity: Option<(u64, u64)>,
     /// By which others know that it lives.
     writer: String,
-    /// Where the conversations of this program stand.
-    rows: HashMap<u64, Row>,
-}
-
-/// A conversation, and whom it is with.
-#[derive(Clone, Copy)]
-struct Row {
-    conversation: i64,
-    peer: i64,
 }
 
 impl Store {
-    pub(super) fn new(database: Connection, writer: String) -> Self {
+    pub(super) fn new(database: Connection, path: PathBuf, writer: String) -> Self {
         Self {
             database,
+            identity: files::identity(&path),
+            path,
             writer,
-            rows: HashMap::new(),
         }
     }
 
@@ -46,27 +43,29 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::check(&transaction)?;
         let mut latest = times::latest(&transaction)?;
-        let mut made = HashMap::new();
-        for item in items {
-            let serial = item.about.serial;
-            let row = match made.get(&serial).or_else(|| self.rows.get(&serial)) {
+        let mut made: HashMap<u64, Row> = HashMap::new();
+        for Item { about, what } in items {
+            let row = match about.row.get().or_else(|| made.get(&about.serial)) {
                 Some(row) => *row,
                 None => {
-                    let row = begin(&transaction, &item.about, &self.writer)?;
-                    made.insert(serial, row);
+                    let row = begin(&transaction, about, &self.writer)?;
+                    made.insert(about.serial, row);
                     row
                 }
             };
-            put(&transaction, row, &item.what, &mut latest)?;
+            put(&transaction, row, what, &mut latest)?;
         }
         transaction.commit()?;
-        self.rows.extend(made);
-        for item in items {
-            if matches!(item.what, What::Ended(_)) {
-                self.rows.remove(&item.about.serial);
+        for Item { about, .. } in items {
+            if let Some(row) = made.get(&about.serial) {
+                about.row.get_or_init(|| *row);
             }
         }
-        Ok(())
+        // SQLite writes on where nobody would find it.
+        match self.identity == files::identity(&self.path) {
+            true => Ok(()),
+            false => Err(Unfit::Gone),
+        }
     }
 
     /// Deletes some of what is older than `before`; returns whether there may be more.
@@ -109,14 +108,29 @@ pub(super) fn clear(transaction: &Transaction<'_>, before: i64) -> rusqlite::Res
     transaction.execute_batch("DELETE FROM peers WHERE id NOT IN (SELECT peer FROM conversations);")
 }
 
-/// Ends the conversations of programs that do not live any more. What a plain peer was sent, nobody
-/// knows the end of.
+/// Takes a message over for a program that sends it again; returns whether it is not another's, and
+/// still to be sent.
+pub(super) fn claim(database: &Connection, message: i64, writer: &str) -> rusqlite::Result<bool> {
+    let claimed = database
+        .prepare_cached(
+            "UPDATE messages SET claimed = ?2
+             WHERE id = ?1 AND settled IS NULL AND (claimed IS NULL OR claimed = ?2)",
+        )?
+        .execute(params![message, writer])?;
+    Ok(claimed == 1)
+}
+
+/// Ends the conversations of programs that do not live any more, and gives back what they took over to
+/// send again. What a plain peer was sent, nobody knows the end of.
 pub(super) fn end_dead(
     database: &mut Connection,
     lives: impl Fn(&str) -> bool,
 ) -> rusqlite::Result<()> {
     let mut writers: Vec<String> = database
-        .prepare_cached("SELECT DISTINCT writer FROM conversations WHERE ended IS NULL")?
+        .prepare_cached(
+            "SELECT writer FROM conversations WHERE ended IS NULL
+             UNION SELECT claimed FROM messages WHERE claimed IS NOT NULL",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     writers.retain(|writer| !lives(writer));
@@ -131,6 +145,10 @@ pub(super) fn end_dead(
                 delivered = CASE WHEN (SELECT key FROM peers WHERE id = peer) IS NULL THEN ?2 ELSE delivered END
              WHERE writer = ?1 AND ended IS NULL",
             params![writer, i64::MAX],
+        )?;
+        transaction.execute(
+            "UPDATE messages SET claimed = NULL WHERE claimed = ?1",
+            [writer],
         )?;
     }
     transaction.commit()
@@ -270,7 +288,7 @@ fn put_letter(
     }
     if let Some(repeated) = letter.repeats {
         transaction
-            .prepare_cached("UPDATE messages SET settled = 1 WHERE id = ?1")?
+            .prepare_cached("UPDATE messages SET settled = 1, claimed = NULL WHERE id = ?1")?
             .execute([repeated.0])?;
     }
     Ok(())

@@ -32,6 +32,8 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     troubles: Sender<HistoryError>,
     path: PathBuf,
+    /// By which others know that it lives.
+    pub(super) name: String,
     told_slow: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -45,9 +47,10 @@ impl Writer {
     ) -> Result<Self, HistoryError> {
         Live::clear(&path);
         let live = Live::begin(&path)?;
+        let name = live.name.clone();
         let queue = Arc::new(Queue::default());
         let mut task = Task {
-            store: Store::new(database, live.name.clone()),
+            store: Store::new(database, path.clone(), name.clone()),
             queue: Arc::clone(&queue),
             path: path.clone(),
             troubles: troubles.clone(),
@@ -69,6 +72,7 @@ impl Writer {
             queue,
             troubles,
             path,
+            name,
             told_slow: AtomicBool::new(false),
             thread: Mutex::new(Some(thread)),
         })

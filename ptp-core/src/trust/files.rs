@@ -111,6 +111,12 @@ pub(crate) fn claim(path: &Path, privacy: Privacy) -> Result<(), FileError> {
     }
 }
 
+/// What a file is told from others by, wherever it is moved to; `None` where the system has no such thing.
+#[cfg(feature = "history")]
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
+    system::identity(&path.metadata().ok()?)
+}
+
 /// The file that a lock is taken on; made where it is absent, and never removed: who waits for it
 /// would then hold another one than who comes later.
 pub(crate) fn open_lock(path: &Path) -> Result<File, FileError> {
@@ -208,6 +214,8 @@ pub(super) fn io_error(path: &Path, attempt: &'static str, cause: io::Error) -> 
 mod system {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
+    #[cfg(feature = "history")]
+    use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     use std::path::Path;
 
@@ -253,6 +261,11 @@ mod system {
     pub(super) fn mode(metadata: &Metadata) -> u32 {
         metadata.permissions().mode() & 0o7777
     }
+
+    #[cfg(feature = "history")]
+    pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+        Some((metadata.dev(), metadata.ino()))
+    }
 }
 
 /// Where files have no mode they are as private as the user's profile, and folders can't be
@@ -292,6 +305,11 @@ mod system {
 
     pub(super) fn mode(_: &Metadata) -> u32 {
         0
+    }
+
+    #[cfg(feature = "history")]
+    pub(super) fn identity(_: &Metadata) -> Option<(u64, u64)> {
+        None
     }
 
     fn refuse_link(path: &Path) -> io::Result<()> {

@@ -138,7 +138,11 @@ fn times_are_kept_to_where_clocks_are_set_and_programs_keep_things_late() {
         100, 200, 200, 300, 150, 900, 400, 500, 450, 300, 950, 950, 100, 1_000,
     ];
     let about = Arc::new(About::new(0, session.peer(), session.id(), 0));
-    let mut store = store::Store::new(connect(&folder.file()).unwrap(), "a test".into());
+    let mut store = store::Store::new(
+        connect(&folder.file()).unwrap(),
+        folder.file(),
+        "a test".into(),
+    );
     for (number, at) in (1..).zip(times) {
         let letter = queue::Letter {
             is_own: true,

@@ -235,3 +235,64 @@ fn a_message_that_is_told_twice_is_kept_once() {
     recording.flush(SOON).unwrap();
     assert_eq!(history.find(&search("hi")).unwrap().len(), 1);
 }
+
+#[test]
+fn what_is_told_behind_the_end_belongs_to_its_conversation() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    let id = session.sender().send("arrives").unwrap();
+    peer.events().recv_timeout(SOON).unwrap();
+    session.finish();
+    peer.finish();
+    listen(&session, &recording);
+    recording.flush(SOON).unwrap();
+    recording.sent(id, &"arrives");
+    recording.flush(SOON).unwrap();
+    assert_eq!(fates(&history), [Fate::Delivered]);
+    history.close(SOON);
+    drop((history, recording));
+    let history = History::open(folder.file()).unwrap();
+    assert!(history.undelivered(None).unwrap().is_empty());
+}
+
+#[test]
+fn of_two_programs_that_send_again_each_message_is_only_one_s() {
+    let folder = Folder::new();
+    let (session, _peer) = doctest_pair().unwrap();
+    let history = History::open(folder.file()).unwrap();
+    let recording = history.record(&session).unwrap();
+    say(&session, &recording, &["one", "two", "three"]);
+    session.abort();
+    listen(&session, &recording);
+    recording.flush(SOON).unwrap();
+    history.close(SOON);
+
+    let (first, second) = (open(&folder), open(&folder));
+    let of_first = first.undelivered(None).unwrap();
+    let of_second = second.undelivered(None).unwrap();
+    assert_eq!(texts(&of_first), ["one", "two", "three"]);
+    assert_eq!(of_first, of_second);
+    let claimed = first.claim(of_first[..2].to_vec()).unwrap();
+    assert_eq!(texts(&claimed), ["one", "two"]);
+    assert_eq!(texts(&second.claim(of_second).unwrap()), ["three"]);
+    assert_eq!(texts(&second.undelivered(None).unwrap()), ["three"]);
+    let (again, _peer) = doctest_pair().unwrap();
+    let recording = first.record(&again).unwrap();
+    let id = again.sender().send("one").unwrap();
+    recording.sent_again(id, &"one", claimed[0].id);
+    recording.flush(SOON).unwrap();
+    // What it did not come to is given back when it ends.
+    assert_eq!(texts(&first.undelivered(None).unwrap()), ["two"]);
+    drop((first, recording));
+    // The last of them never heard that it arrived.
+    let left = second.undelivered(None).unwrap();
+    assert_eq!(texts(&left), ["two", "three", "one"]);
+    let all = second.find(&search("one")).unwrap();
+    assert_eq!((all[0].is_settled, all[1].is_settled), (true, false));
+}
+
+fn open(folder: &Folder) -> History {
+    History::open(folder.file()).unwrap()
+}

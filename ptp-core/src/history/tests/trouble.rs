@@ -181,3 +181,20 @@ fn a_full_disk_is_told_once_and_what_was_kept_stays() {
     assert!(troubles.is_empty());
     assert_eq!(history.find(&search("room")).unwrap().len(), 1);
 }
+
+#[test]
+fn a_history_that_was_moved_away_is_noticed_and_nothing_more_is_called_kept() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (session, _peer) = doctest_pair().unwrap();
+    let recording = history.record(&session).unwrap();
+    say(&session, &recording, &["before"]);
+    recording.flush(SOON).unwrap();
+    fs::rename(folder.file(), folder.0.join("elsewhere")).unwrap();
+    say(&session, &recording, &["behind"]);
+    assert!(recording.flush(SOON).is_err());
+    let trouble = history.troubles().recv_timeout(SOON).unwrap();
+    assert!(matches!(trouble, HistoryError::Gone(_)), "{trouble}");
+    say(&session, &recording, &["more"]);
+    assert!(history.troubles().is_empty());
+}
