@@ -204,6 +204,45 @@ fn all_lines_of_a_large_input_are_kept_on_both_sides() {
 }
 
 #[test]
+fn two_conversations_of_one_person_are_kept_at_the_same_time() {
+    const LINES: usize = 5_000;
+    let two = Two::new();
+    let talks: Vec<_> = ["first", "second"]
+        .into_iter()
+        .map(|name| {
+            let (ana, port) = two.ana(&[]);
+            let ben = two.ben(&port, &["--history"]);
+            (name, ana, ben)
+        })
+        .collect();
+    // Both stand before either speaks.
+    let talks: Vec<_> = talks
+        .into_iter()
+        .map(|(name, ana, mut ben)| {
+            ben.pour(numbered(LINES, name));
+            (name, ana, ben)
+        })
+        .collect();
+    for (name, ana, ben) in talks {
+        ben.wait().is(0, "").is_content();
+        ana.wait().is(0, &numbered(LINES, name));
+    }
+    let entries = kept(&two.ben, 2 * LINES);
+    assert_eq!(entries.len(), 2 * LINES);
+    for name in ["first", "second"] {
+        let said: String = said(&entries)
+            .into_iter()
+            .filter(|(text, _)| text.starts_with(name))
+            .map(|(text, fate)| {
+                assert_eq!(fate, Fate::Delivered);
+                format!("{text}\n")
+            })
+            .collect();
+        assert_eq!(said, numbered(LINES, name));
+    }
+}
+
+#[test]
 fn what_was_lost_is_sent_again_once_before_everything_else() {
     let two = Two::new();
     two.lose("lost\n");

@@ -48,7 +48,7 @@ fn a_file_that_may_not_grow_is_told_once_and_holds_nothing_up() {
     let Some(task) = task() else {
         let folder = Folder::new();
         // Blocks of 512 bytes; what is beyond them is refused, and not ended by a signal.
-        let commands = "trap '' XFSZ; ulimit -f 16384";
+        let commands = "trap '' XFSZ; ulimit -f 6144";
         let file = folder.file();
         let program = Program::behind(commands, TEST, &[file.as_os_str()]);
         program.until("done");
