@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::queue::{About, Body, Ending, Item, Letter, Row, What};
 use super::schema::{self, Unfit};
@@ -257,28 +257,20 @@ fn put_letter(
     )?;
     let Row { conversation, peer } = row;
     let (own, number, sent, at) = (letter.is_own, letter.number as i64, letter.sent, letter.at);
-    let inserted = match &letter.body {
-        Body::Text(text) => insert.execute(params![
-            conversation,
-            peer,
-            own,
-            number,
-            sent,
-            at,
-            latest,
-            text
-        ])?,
-        Body::Binary(bytes) => insert.execute(params![
-            conversation,
-            peer,
-            own,
-            number,
-            sent,
-            at,
-            latest,
-            bytes
-        ])?,
+    let body: &dyn ToSql = match &letter.body {
+        Body::Text(text) => text,
+        Body::Binary(bytes) => bytes,
     };
+    let inserted = insert.execute(params![
+        conversation,
+        peer,
+        own,
+        number,
+        sent,
+        at,
+        latest,
+        body
+    ])?;
     if inserted == 0 {
         // It is there already.
         return Ok(());

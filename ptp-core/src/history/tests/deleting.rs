@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn what_is_forgotten_stands_in_no_file_any_more() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     say(
         &session,
         &recording,
@@ -34,10 +31,7 @@ fn what_is_forgotten_stands_in_no_file_any_more() {
 
 #[test]
 fn of_a_conversation_that_was_forgotten_nothing_is_left() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, peer), recording) = conversation();
     say(&session, &recording, &["arrives"]);
     peer.events().recv_timeout(SOON).unwrap();
     recording.event(&session.events().recv_timeout(SOON).unwrap());
@@ -56,10 +50,7 @@ fn of_a_conversation_that_was_forgotten_nothing_is_left() {
 
 #[test]
 fn only_the_last_are_forgotten_where_so_many_are_asked_for() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, (session, _peer), recording) = conversation();
     say(
         &session,
         &recording,
@@ -86,10 +77,7 @@ fn only_the_last_are_forgotten_where_so_many_are_asked_for() {
 
 #[test]
 fn what_is_older_than_the_retention_is_deleted() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     say(&session, &recording, &["old", "new"]);
     recording.flush(SOON).unwrap();
     history.close(SOON);

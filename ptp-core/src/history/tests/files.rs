@@ -5,10 +5,7 @@ use super::*;
 #[test]
 fn only_its_owner_may_read_it() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, _sides, recording) = conversation();
     recording.flush(SOON).unwrap();
     for file in fs::read_dir(&folder.0).unwrap() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
@@ -82,10 +79,7 @@ fn a_schema_is_brought_up_to_date_in_steps_and_as_a_whole() {
 
 #[test]
 fn a_program_that_made_the_schema_newer_is_noticed_by_one_that_keeps_a_conversation() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     say(&session, &recording, &["before"]);
     recording.flush(SOON).unwrap();
     let other = Connection::open(folder.file()).unwrap();

@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn what_was_said_is_found_by_words_phrases_and_beginnings_in_any_script() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, (session, _peer), recording) = conversation();
     let said = [
         "Good morning, Ana",
         "the deployment is at noon",
@@ -200,10 +197,7 @@ fn times_are_kept_to_where_clocks_are_set_and_programs_keep_things_late() {
 
 #[test]
 fn what_is_read_in_several_goes_is_complete_and_in_order() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, _sides, recording) = conversation();
     // Two of them are as much as is read in one go.
     let long: Vec<_> = (1..=5)
         .map(|number| format!("number {number} {}", "x".repeat(2 << 20)))

@@ -41,6 +41,15 @@ impl Drop for Folder {
     }
 }
 
+/// A conversation that is kept: the folder, the history, both sides, and what keeps the first.
+fn conversation() -> (Folder, History, (Session, Session), Recording) {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let sides = doctest_pair().unwrap();
+    let recording = history.record(&sides.0).unwrap();
+    (folder, history, sides, recording)
+}
+
 fn search(words: &str) -> HistoryFilter {
     HistoryFilter {
         search: Some(words.into()),
@@ -129,10 +138,7 @@ fn a_message_is_kept_with_whom_when_and_whether_it_was_delivered() {
 
 #[test]
 fn a_secret_is_not_kept_in_either_direction() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, peer), recording) = conversation();
     let secret = Secret("open sesame".into());
     let id = session.sender().send(secret.clone()).unwrap();
     recording.sent(id, &secret);
@@ -158,10 +164,7 @@ fn holds(folder: &Folder, bytes: &[u8]) -> bool {
 
 #[test]
 fn what_a_lost_conversation_did_not_deliver_is_listed_until_it_is_sent_again_or_settled() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, peer), recording) = conversation();
     say(&session, &recording, &["arrives", "perhaps", "perhaps too"]);
     let Ok(Event::Received(_)) = peer.events().recv() else {
         panic!("no message");
@@ -204,10 +207,7 @@ fn what_a_lost_conversation_did_not_deliver_is_listed_until_it_is_sent_again_or_
 
 #[test]
 fn a_receipt_may_be_told_before_its_message() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, (session, peer), recording) = conversation();
     let id = session.sender().send("hi").unwrap();
     let Ok(Event::Received(_)) = peer.events().recv() else {
         panic!("no message");
@@ -225,10 +225,7 @@ fn a_receipt_may_be_told_before_its_message() {
 
 #[test]
 fn a_message_that_is_told_twice_is_kept_once() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, (session, _peer), recording) = conversation();
     let id = session.sender().send("hi").unwrap();
     recording.sent(id, &"hi");
     recording.sent(id, &"hi");
@@ -238,10 +235,7 @@ fn a_message_that_is_told_twice_is_kept_once() {
 
 #[test]
 fn what_is_told_behind_the_end_belongs_to_its_conversation() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, peer), recording) = conversation();
     let id = session.sender().send("arrives").unwrap();
     peer.events().recv_timeout(SOON).unwrap();
     session.finish();

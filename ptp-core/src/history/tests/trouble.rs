@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn while_another_program_holds_the_disk_nothing_waits_and_nothing_is_called_kept() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     recording.flush(SOON).unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -22,10 +19,7 @@ fn while_another_program_holds_the_disk_nothing_waits_and_nothing_is_called_kept
 
 #[test]
 fn a_receipt_and_an_end_are_called_kept_when_they_are() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, peer), recording) = conversation();
     say(&session, &recording, &["arrives", "does not"]);
     recording.flush(SOON).unwrap();
     peer.events().recv_timeout(SOON).unwrap();
@@ -50,10 +44,7 @@ fn a_receipt_and_an_end_are_called_kept_when_they_are() {
 
 #[test]
 fn a_history_whose_file_is_locked_is_closed_in_time_and_says_that_it_was_locked_once() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     recording.flush(SOON).unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -70,10 +61,7 @@ fn a_history_whose_file_is_locked_is_closed_in_time_and_says_that_it_was_locked_
 
 #[test]
 fn receipts_of_a_long_lock_cost_no_memory_and_the_last_is_kept() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, _history, _sides, recording) = conversation();
     recording.flush(SOON).unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -103,10 +91,7 @@ fn receipts_of_a_long_lock_cost_no_memory_and_the_last_is_kept() {
 
 #[test]
 fn a_message_larger_than_the_queue_leaves_a_gap() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (_folder, history, _sides, recording) = conversation();
     recording.sent(crate::MessageId(1), &vec![0; 65 << 20]);
     assert_eq!(recording.flush(SOON).unwrap_err().missed, 1);
     let all = history.find(&HistoryFilter::default()).unwrap();
@@ -115,10 +100,7 @@ fn a_message_larger_than_the_queue_leaves_a_gap() {
 
 #[test]
 fn what_finds_no_room_in_the_queue_is_told_once_and_leaves_a_gap() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     say(&session, &recording, &["before"]);
     recording.flush(SOON).unwrap();
     let other = Connection::open(folder.file()).unwrap();
@@ -184,10 +166,7 @@ fn a_full_disk_is_told_once_and_what_was_kept_stays() {
 
 #[test]
 fn a_history_that_was_moved_away_is_noticed_and_nothing_more_is_called_kept() {
-    let folder = Folder::new();
-    let history = History::open(folder.file()).unwrap();
-    let (session, _peer) = doctest_pair().unwrap();
-    let recording = history.record(&session).unwrap();
+    let (folder, history, (session, _peer), recording) = conversation();
     say(&session, &recording, &["before"]);
     recording.flush(SOON).unwrap();
     fs::rename(folder.file(), folder.0.join("elsewhere")).unwrap();
