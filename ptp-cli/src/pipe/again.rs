@@ -40,6 +40,9 @@ impl<M: Manner> Pipe<M> {
                 Ok(left) => {
                     self.manner.note(&render::sending_again(&left));
                     self.again = send(session.voice(), left, open);
+                    if self.again.is_none() {
+                        let _ = self.outlets.send(Outlet::of(session));
+                    }
                 }
                 Err(error) => {
                     let text = render::history::error(&error);
@@ -76,8 +79,9 @@ impl<M: Manner> Pipe<M> {
 /// taken. What is not accepted stays undelivered.
 fn send(voice: Voice, left: Vec<Entry>, done: impl FnOnce() + Send + 'static) -> Option<Again> {
     let send = move || {
+        // One that is too large for this peer does not hold up those behind it.
         let accepted = |entry: &&Entry| voice.send_again(entry, PATIENCE);
-        let sent = left.iter().take_while(accepted).count();
+        let sent = left.iter().filter(accepted).count();
         done();
         left.len() - sent
     };
