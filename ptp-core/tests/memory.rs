@@ -87,7 +87,14 @@ fn fill_both_ways(config: &Config, size: usize, cuts: u64) -> usize {
     });
     assert_eq!([&ana, &ben].map(|it| it.stats().resumes), [cuts; 2]);
     let closing = thread::spawn(move || ana.close(PATIENCE));
-    assert!(matches!(next(&ben), Some(Event::Disconnected(_))));
+    // The last cut may have come when one side had taken everything.
+    let end = loop {
+        match next(&ben) {
+            Some(Event::Interrupted(_) | Event::Resumed(_)) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(end, Some(Event::Disconnected(_))), "{end:?}");
     assert!(closing.join().unwrap().is_delivered());
     memory("VmHWM").saturating_sub(before)
 }
