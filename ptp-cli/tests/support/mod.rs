@@ -9,6 +9,8 @@ pub(crate) mod screen;
 pub(crate) mod speaker;
 #[cfg(unix)]
 pub(crate) mod terminal;
+#[cfg(unix)]
+pub(crate) mod two;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
