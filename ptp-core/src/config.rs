@@ -61,6 +61,11 @@ pub struct Config {
     /// ([`Session::confirm`](crate::Session::confirm)), rather than when it is taken from the
     /// channel: for one that must first have stored it, or shown it. False.
     pub confirm: bool,
+    /// Whether messages that arrived together are one event, [`Event::Batch`](crate::Event::Batch),
+    /// rather than an [`Event::Received`](crate::Event::Received) each: for a program that takes
+    /// millions a second, of which an event each is the largest cost. False. Nothing waits for a
+    /// batch to fill: it is what one read from the network brought.
+    pub batches: bool,
     /// How long dropping a session may take to deliver what was accepted and to say goodbye: 2 s,
     /// because nobody expects `drop` to take longer.
     pub linger: Duration,
@@ -131,6 +136,7 @@ impl Config {
             timeout: Duration::from_secs(45),
             resume: Duration::from_secs(60),
             confirm: false,
+            batches: false,
             linger: Duration::from_secs(2),
             max_sessions: 1_024,
             max_handshakes: 64,

@@ -198,6 +198,18 @@ pub enum SendError<P> {
     NotPlain(P),
 }
 
+/// Why not all of several messages were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{accepted} messages were accepted, and the next was not")]
+#[non_exhaustive]
+pub struct SendAllError {
+    /// How many were: the first so many. The others were not.
+    pub accepted: usize,
+    /// Why the next was not.
+    #[source]
+    pub cause: SendError<()>,
+}
+
 /// Why a message was not accepted at once, or in time; it is handed back
 /// ([`Payload::Returned`](crate::Payload)).
 #[derive(Clone, Copy, PartialEq, Eq, Error)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::protocol::{Message, MessageId};
+use crate::protocol::{Batch, Message, MessageId};
 
 /// What happened in a session.
 #[derive(Debug)]
@@ -11,6 +11,10 @@ use crate::protocol::{Message, MessageId};
 pub enum Event {
     /// A message arrived. Taking it from the channel acknowledges it to its sender.
     Received(Message),
+    /// Messages arrived together, instead of one `Received` for each: only where the application
+    /// wants that ([`Config::batches`](crate::Config::batches)). Taking it from the channel
+    /// acknowledges them all.
+    Batch(Box<Batch>),
     /// The peer's application has taken every message up to this one.
     ///
     /// Cumulative: while one waits in the channel, what is delivered meanwhile is told by the next.

@@ -185,9 +185,9 @@ impl Peer {
             assert!(intake.messages >= self.messages && intake.bytes >= self.bytes);
             self.bytes = intake.bytes;
             self.connection.handle_received(self.now, &intake)?;
-            let mut messages = Vec::new();
-            self.inbound.drain_messages(&mut messages);
-            for message in messages {
+            let mut batches = Vec::new();
+            self.inbound.drain(&mut batches);
+            for message in batches.into_iter().flatten() {
                 self.messages += 1;
                 check(&message, self.messages);
                 self.waiting += 1;

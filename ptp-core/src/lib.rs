@@ -59,7 +59,9 @@ mod trust;
 
 pub use config::Config;
 pub use diagnosis::{Check, Diagnosis, Outlook, diagnose};
-pub use error::{ConnectError, FlushError, ListenError, SendError, Stage, TrySendError};
+pub use error::{
+    ConnectError, FlushError, ListenError, SendAllError, SendError, Stage, TrySendError,
+};
 pub use event::{End, Event, Interruption, Reason, Resumption};
 #[cfg(feature = "history")]
 pub use history::{
@@ -68,7 +70,10 @@ pub use history::{
 };
 pub use listener::{Incoming, Listener, Notice};
 pub use peer::Peer;
-pub use protocol::{Message, MessageId, MessageKind, Payload, Secret, Violation};
+pub use protocol::{
+    Batch, Iter as BatchIter, Message, MessageId, MessageKind, MessageRef, Payload, Secret,
+    Violation,
+};
 pub use report::{CloseReport, Stats};
 pub use sender::Sender;
 pub use session::{Role, Session};

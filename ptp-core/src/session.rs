@@ -278,6 +278,10 @@ impl Session {
                     self.confirm(message.id());
                     report.unread.push(message);
                 }
+                Ok(Event::Batch(batch)) => {
+                    self.confirm(batch.last_id());
+                    report.unread.extend(*batch);
+                }
                 Ok(Event::Disconnected(end)) => report.end = Some(end),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break,
@@ -289,6 +293,7 @@ impl Session {
         for event in &self.events {
             match event {
                 Event::Received(message) => report.unread.push(message),
+                Event::Batch(batch) => report.unread.extend(*batch),
                 Event::Disconnected(end) => report.end = Some(end),
                 _ => {}
             }

@@ -100,6 +100,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "protocol::Message",
             "protocol::MessageId",
             "protocol::MessageKind",
+            "protocol::MessageRef",
             "protocol::Payload",
             "trust",
         ],

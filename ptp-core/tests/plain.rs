@@ -429,3 +429,27 @@ fn a_plain_session_over_memory_is_answered_too() {
     let length = far.reader.read(&mut heard, soon()).unwrap();
     assert_eq!(&heard[..length], b"back\r\n");
 }
+
+#[test]
+fn several_at_once_go_one_by_one_and_each_that_comes_is_a_batch() {
+    let mut config = plain();
+    config.batches = true;
+    let (session, mut stream) = dialled(&config);
+    let error = session.sender().send_all([b"bytes"]).unwrap_err();
+    assert_eq!((error.accepted, error.cause), (0, SendError::NotPlain(())));
+    let last = session.sender().send_all(["one", "two"]).unwrap();
+    assert_eq!(last.unwrap().get(), 2);
+    let mut written = [0; 8];
+    stream.read_exact(&mut written).unwrap();
+    assert_eq!(&written, b"one\ntwo\n");
+    stream.write_all(b"first\nsecond\n").unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        match next(&session) {
+            Some(Event::Batch(batch)) => heard.extend(*batch),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(heard[0], "first");
+    assert_eq!(heard[1], "second");
+}

@@ -16,8 +16,8 @@ pub(crate) trait Peer: Sized {
     /// [`Peer::connect`] needs to find it and to trust it.
     fn listen(size: usize) -> Result<(Self::Listener, String)>;
 
-    /// Waits for the other side.
-    fn accept(listener: Self::Listener) -> Result<Self>;
+    /// Waits for the other side, for messages of `size` bytes.
+    fn accept(listener: Self::Listener, size: usize) -> Result<Self>;
 
     /// Connects to what `listen` gave.
     fn connect(address: &str, size: usize) -> Result<Self>;

@@ -80,7 +80,7 @@ pub(crate) fn listen<P: Peer>(
     let size = workload.size();
     let (listener, address) = P::listen(size)?;
     publish(&address)?;
-    let mut peer = P::accept(listener)?;
+    let mut peer = P::accept(listener, size)?;
     let (mut source, mut sink) = (Source::new(size, duration), Sink::new(size));
     wait(&mut peer, &mut sink, |sink| sink.count() > 0)?;
     peer.send(source.single())?;

@@ -1,5 +1,6 @@
 //! The event channel, as the reader sees it: what it put in, and how much of it was taken.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use crossbeam_channel::Sender;
 
 use crate::event::{End, Event, Interruption, Resumption};
 use crate::planted::{Bug, planted};
-use crate::protocol::{Message, MessageId};
+use crate::protocol::{Batch, Message, MessageId};
 
 /// The first look at whether the application has taken what was told last, where there is more to
 /// tell, and the longest pause between two looks.
@@ -40,6 +41,13 @@ pub(super) struct Feed {
     messages: u64,
     /// Where the application says up to which message it is done, if it is to say so.
     confirmed: Option<Arc<AtomicU64>>,
+    /// The messages of one read, before they are put in.
+    messages_in: Vec<Message>,
+    /// Where messages that came together are one event: the ranks of these events, and how many
+    /// messages were put in with each and before, as far as they were not yet taken.
+    batches: Option<VecDeque<(u64, u64)>>,
+    /// Messages of batches that were taken.
+    taken: u64,
     /// The ranks of those that are no messages and were not yet taken when it looked last.
     others: Vec<(u64, Kind)>,
     delivered: u64,
@@ -53,12 +61,20 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(events: Sender<Event>, confirmed: Option<Arc<AtomicU64>>) -> Self {
+    /// `batches` says whether messages that came together are one event.
+    pub(super) fn new(
+        events: Sender<Event>,
+        confirmed: Option<Arc<AtomicU64>>,
+        batches: bool,
+    ) -> Self {
         Self {
             events,
             put: 0,
             messages: 0,
             confirmed,
+            messages_in: Vec::new(),
+            batches: batches.then(VecDeque::new),
+            taken: 0,
             others: Vec::new(),
             delivered: 0,
             told: None,
@@ -84,16 +100,39 @@ impl Feed {
 
     fn untaken_messages(&mut self) -> usize {
         let length = self.events.len();
-        if self.others.is_empty() {
-            return length;
-        }
         let taken = self.put - length as u64;
-        self.others.retain(|(rank, _)| *rank > taken);
-        length - self.others.len()
+        if !self.others.is_empty() {
+            self.others.retain(|(rank, _)| *rank > taken);
+        }
+        let Some(batches) = &mut self.batches else {
+            return length - self.others.len();
+        };
+        while let Some((_, messages)) = batches.pop_front_if(|(rank, _)| *rank <= taken) {
+            self.taken = messages;
+        }
+        usize::try_from(self.messages - self.taken).unwrap_or(usize::MAX)
+    }
+
+    /// Hands over what one read brought.
+    pub(super) fn put_batches(&mut self, batches: &mut Vec<Batch>) {
+        if self.batches.is_some() {
+            return batches.drain(..).for_each(|batch| self.put_batch(batch));
+        }
+        // All claims to a block are made before the first message goes to another thread.
+        for batch in batches.drain(..) {
+            batch.put_messages(&mut self.messages_in);
+        }
+        let mut messages = std::mem::take(&mut self.messages_in);
+        self.put_messages(&mut messages);
+        self.messages_in = messages;
     }
 
     /// Hands messages over.
     pub(super) fn put_messages(&mut self, messages: &mut Vec<Message>) {
+        if self.batches.is_some() {
+            let batches = messages.drain(..).map(Batch::from);
+            return batches.for_each(|batch| self.put_batch(batch));
+        }
         self.put += messages.len() as u64;
         self.messages += messages.len() as u64;
         for message in messages.drain(..) {
@@ -101,6 +140,23 @@ impl Feed {
             // it, and it is not acknowledged.
             let _ = self.events.send(Event::Received(message));
         }
+    }
+
+    fn put_batch(&mut self, batch: Batch) {
+        self.put += 1;
+        self.messages += batch.len() as u64;
+        let rank = (self.put, self.messages);
+        self.batches
+            .as_mut()
+            .into_iter()
+            .for_each(|it| it.push_back(rank));
+        // As for messages.
+        let _ = self.events.send(Event::Batch(Box::new(batch)));
+    }
+
+    /// Nothing came for a while: gives back the memory of the last burst.
+    pub(super) fn rest(&mut self) {
+        self.messages_in = Vec::new();
     }
 
     /// Tells of an interruption, unless the application has yet to hear of the end of another: that
@@ -196,10 +252,48 @@ mod tests {
     use crossbeam_channel::{Receiver, unbounded};
 
     use super::*;
+    use crate::protocol::{Block, kind};
 
     fn feed() -> (Feed, Receiver<Event>) {
         let (events, taken) = unbounded();
-        (Feed::new(events, None), taken)
+        (Feed::new(events, None, false), taken)
+    }
+
+    /// Messages from `first` on that came together.
+    fn batch(first: u64, count: usize) -> Batch {
+        let block = Block {
+            bytes: [kind::BINARY, 0].repeat(count),
+            frames: (0..count as u32).map(|message| 2 * message).collect(),
+        };
+        Batch::new(Arc::new(block), 0, first, count, 0)
+    }
+
+    #[test]
+    fn a_batch_is_taken_as_a_whole_and_what_stands_between_is_no_message() {
+        let (events, taken) = unbounded();
+        let mut feed = Feed::new(events, None, true);
+        feed.put_batches(&mut vec![batch(1, 3), batch(4, 1)]);
+        interrupt(&mut feed);
+        feed.put_messages(&mut batch(5, 2).into_iter().collect());
+        // Of the last two each came alone.
+        for (letter, waiting) in ["", "b", "b", "i", "b", "b"].iter().zip([6, 3, 2, 2, 1, 0]) {
+            assert_eq!(take(&taken, letter.len()), *letter);
+            assert_eq!(feed.waiting(), waiting);
+        }
+        feed.put_batches(&mut vec![batch(7, 5)]);
+        assert_eq!(feed.waiting(), 5);
+    }
+
+    #[test]
+    fn without_batches_each_message_of_one_is_an_event() {
+        let (mut feed, events) = feed();
+        feed.put_batches(&mut vec![batch(1, 3), batch(4, 300)]);
+        assert_eq!((feed.waiting(), events.len()), (303, 303));
+        let numbers = events.try_iter().map(|event| match event {
+            Event::Received(message) => message.id().get(),
+            other => panic!("{other:?}"),
+        });
+        assert!(numbers.eq(1..=303));
     }
 
     fn interrupt(feed: &mut Feed) {
@@ -216,6 +310,7 @@ mod tests {
             Event::Interrupted(_) => 'i',
             Event::Resumed(_) => 'r',
             Event::Delivered { .. } => 'd',
+            Event::Batch(_) => 'b',
             _ => '?',
         };
         events.try_iter().take(most).map(letter).collect()

@@ -106,11 +106,12 @@ pub(crate) struct State {
 
 /// Starts a session's reader, which starts a writer for each connection. `comeback` is how it gets
 /// another connection, if it can; `confirmed` is where the application says what it is done with, if
-/// it is to say so.
+/// it is to say so; `batches` says whether messages that came together are one event.
 pub(crate) fn start(
     established: Established,
     comeback: Option<Comeback>,
     confirmed: Option<Arc<AtomicU64>>,
+    batches: bool,
 ) -> io::Result<Running> {
     let Established {
         sealer,
@@ -133,7 +134,7 @@ pub(crate) fn start(
         hangup: Mutex::new(Some(hangup)),
     });
     let (events_in, events) = crossbeam_channel::unbounded();
-    let feed = Feed::new(events_in, confirmed);
+    let feed = Feed::new(events_in, confirmed, batches);
     let reader = Reader::new(
         Arc::clone(&shared),
         established.inbound,
@@ -194,7 +195,8 @@ impl Shared {
         // The answer to what arrived, or the first word after a silence, is worth a write of its
         // own; whatever comes in a burst is gathered by the writer.
         let direct = state.received_since_write
-            || (state.writer_asleep && state.last_write.elapsed() > QUIET);
+            || (state.writer_asleep && state.last_write.elapsed() > QUIET)
+            || state.connection.fills(out::BUDGET);
         if direct {
             state.received_since_write = false;
             drop(state);
@@ -259,7 +261,7 @@ impl Shared {
         if let Ok(mut out) = self.out.try_lock() {
             out.rest();
         }
-        self.lock().connection.rest();
+        self.lock().connection.outbound().rest();
     }
 
     fn hang_up(&self) {
@@ -359,6 +361,12 @@ impl State {
     /// Whether the session is to go on over another connection.
     fn is_wanted(&self) -> bool {
         !(self.given_up || self.replaced || self.door_closed || self.ended)
+    }
+
+    /// Whether no message is accepted any more.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ended || self.connection.is_closing()
     }
 
     /// Whether the writer has something to do.

@@ -12,7 +12,7 @@ use super::greeted::Established;
 use super::out::Out;
 use super::writer;
 use crate::planted::{Bug, planted};
-use crate::protocol::{Inbound, Intake, Message, Violation};
+use crate::protocol::{Batch, Inbound, Intake, Violation};
 use crate::transport::ReadHalf;
 
 /// How long the end of the stream is waited for once all is said: closing before it would make
@@ -31,8 +31,8 @@ pub(super) struct Reader {
     pub(super) inbound: Inbound,
     pub(super) feed: Feed,
     transport: Box<dyn ReadHalf>,
-    /// The messages of one read, before they are sent.
-    messages: Vec<Message>,
+    /// What one read brought, before it is sent.
+    batches: Vec<Batch>,
     /// What was waited for last came within `SOON`.
     answers_soon: bool,
     last_read: Instant,
@@ -73,7 +73,7 @@ impl Reader {
             inbound,
             feed,
             transport,
-            messages: Vec::new(),
+            batches: Vec::new(),
             answers_soon: false,
             last_read: Instant::now(),
             violation: None,
@@ -154,8 +154,8 @@ impl Reader {
         let mut intake = self.inbound.handle_read(0)?;
         loop {
             self.handle_received(&intake)?;
-            self.inbound.drain_messages(&mut self.messages);
-            self.feed.put_messages(&mut self.messages);
+            self.inbound.drain(&mut self.batches);
+            self.feed.put_batches(&mut self.batches);
             intake = self.next_intake()?;
         }
     }
@@ -212,7 +212,8 @@ impl Reader {
     fn rest(&mut self) {
         if self.last_read.elapsed() > REST {
             self.inbound.rest();
-            self.messages = Vec::new();
+            self.batches = Vec::new();
+            self.feed.rest();
             self.shared.rest();
         }
     }

@@ -10,7 +10,7 @@ use super::entry::EntryId;
 use super::queue::{About, Body, Ending, Item, Letter, What};
 use super::writer::Writer;
 use crate::event::{End, Event};
-use crate::protocol::{Message, MessageId, MessageKind, Payload};
+use crate::protocol::{Message, MessageId, MessageKind, MessageRef, Payload};
 
 /// A conversation that is kept in a [`History`](super::History). Clones are the same.
 ///
@@ -59,7 +59,8 @@ impl Recording {
     /// the conversation ended.
     pub fn event(&self, event: &Event) {
         match event {
-            Event::Received(message) => self.received(message),
+            Event::Received(message) => self.received(message.lend()),
+            Event::Batch(batch) => batch.iter().for_each(|message| self.received(message)),
             Event::Delivered { up_to } => {
                 let at = now();
                 let up_to = up_to.get();
@@ -84,10 +85,10 @@ impl Recording {
         }
     }
 
-    fn received(&self, message: &Message) {
+    fn received(&self, message: MessageRef<'_>) {
         let at = now();
         self.put_message(
-            message,
+            &message,
             Letter {
                 is_own: false,
                 number: message.id().get(),

@@ -272,14 +272,9 @@ impl Connection {
         self.outbound.accept(payload, unix_ms)
     }
 
-    /// An empty buffer for the copy of a large message.
-    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
-        self.outbound.take_spare()
-    }
-
-    /// Nothing came for a while: gives back the memory of the last burst.
-    pub(crate) fn rest(&mut self) {
-        self.outbound.rest();
+    /// Where messages are given that are accepted together, and memory for them is had.
+    pub(crate) fn outbound(&mut self) -> &mut Outbound {
+        &mut self.outbound
     }
 
     /// Asks the peer to acknowledge soon.
@@ -322,6 +317,12 @@ impl Connection {
                 || self.farewell.is_bye_due()
                 || self.is_leaving()
         })
+    }
+
+    /// Whether a write of so many bytes waits for `poll_transmit`.
+    #[inline]
+    pub(crate) fn fills(&self, bytes: usize) -> bool {
+        self.outbound.fills(bytes)
     }
 
     /// Appends frames that are to be sent, about `budget` bytes of them, to `out`.

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::error::Violation;
 use super::frame::{self, Control, Credit, Opening, Refusal, ResumePoint, kind};
 use super::greeting::Greeting;
-use super::message::{Assembly, Block, Message, MessageKind};
+use super::message::{Assembly, Block, MessageKind};
 use super::read_buffer::{self, ReadBuffer};
 use super::record::Opener;
 
@@ -43,8 +44,8 @@ struct Run {
     /// Which of the frames is that of the first.
     start: usize,
     sent_ms: u64,
-    /// The only one, if it came in parts.
-    assembled: Option<Message>,
+    /// Of the only one, if it came in parts.
+    assembled: Option<Arc<Block>>,
 }
 
 /// The receiving half of a connection.
@@ -109,7 +110,7 @@ impl Inbound {
     }
 
     /// The first `length` bytes of `space()` came from the network. Messages among them are to
-    /// be fetched with `drain_messages` before the next call. Where the greeting ends it stops: what
+    /// be fetched with `drain` before the next call. Where the greeting ends it stops: what
     /// came behind is handled by the next call, for which 0 bytes will do.
     pub(crate) fn handle_read(&mut self, length: usize) -> Result<Intake, Violation> {
         self.buffer.handle_read(length, &mut self.opener)?;
@@ -155,19 +156,19 @@ impl Inbound {
         self.buffer.rest();
     }
 
-    /// Appends the messages that the last read completed to `messages`, in order.
-    pub(crate) fn drain_messages(&mut self, messages: &mut impl Extend<Message>) {
+    /// Appends the messages that the last read completed to `batches`, in order.
+    pub(crate) fn drain(&mut self, batches: &mut impl Extend<Batch>) {
         let block = self.block.take();
         let mut runs = self.runs.drain(..).peekable();
         while let Some(run) = runs.next() {
             let next = runs.peek().map_or(self.messages + 1, |run| run.first);
-            match (run.assembled, &block) {
-                (Some(message), _) => messages.extend([message]),
-                (None, Some(block)) => {
-                    block.put_messages(run.start, run.first..next, run.sent_ms, messages);
-                }
-                (None, None) => {}
-            }
+            let block = run.assembled.or_else(|| block.clone());
+            let count = (next - run.first) as usize;
+            batches.extend(
+                block
+                    .filter(|_| count > 0)
+                    .map(|block| Batch::new(block, run.start, run.first, count, run.sent_ms)),
+            );
         }
     }
 
@@ -188,7 +189,7 @@ impl Inbound {
                 break;
             };
             check_size(body.len(), self.max_message)?;
-            check_text(kind, body)?;
+            kind.check(body)?;
             self.messages += 1;
             self.bytes += body.len() as u64;
             last = body.len();
@@ -282,11 +283,10 @@ impl Inbound {
         body: std::ops::Range<usize>,
     ) -> Result<(), Violation> {
         self.assemble(body)?;
-        check_text(kind, self.assembly.body())?;
-        let id = self.messages + 1;
-        let message = self.assembly.finish(kind, id, self.sent_ms);
-        self.begin_run(Some(message));
-        self.messages = id;
+        kind.check(self.assembly.body())?;
+        let block = self.assembly.finish_block(kind);
+        self.begin_run(Some(block));
+        self.messages += 1;
         self.begin_run(None);
         Ok(())
     }
@@ -313,13 +313,13 @@ impl Inbound {
     }
 
     /// Begins a run with the next message.
-    fn begin_run(&mut self, assembled: Option<Message>) {
+    fn begin_run(&mut self, assembled: Option<Arc<Block>>) {
         let first = self.messages + 1;
         // Empty ones must not pile up.
         self.runs.pop_if(|run| run.first == first);
         self.runs.push(Run {
             first,
-            start: self.frames.len(),
+            start: assembled.as_ref().map_or(self.frames.len(), |_| 0),
             sent_ms: self.sent_ms,
             assembled,
         });
@@ -388,13 +388,6 @@ impl Inbound {
 fn check_size(length: usize, limit: u64) -> Result<(), Violation> {
     if length as u64 > limit {
         return Err(Violation::MessageTooLarge { limit });
-    }
-    Ok(())
-}
-
-fn check_text(kind: MessageKind, body: &[u8]) -> Result<(), Violation> {
-    if kind.is_text() && str::from_utf8(body).is_err() {
-        return Err(Violation::NotUtf8);
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Messages: what arrives is a view into the block that it arrived in.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::batch::{Batch, MessageRef};
+use super::error::Violation;
 use super::frame::{self, kind};
-use super::varint;
 
 /// The number of a message in its direction of a session, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,15 @@ impl MessageKind {
         }
     }
 
+    /// Whether such a message may hold this.
+    #[inline]
+    pub(crate) fn check(self, content: &[u8]) -> Result<(), Violation> {
+        if self.is_text() && str::from_utf8(content).is_err() {
+            return Err(Violation::NotUtf8);
+        }
+        Ok(())
+    }
+
     /// Whether it is UTF-8.
     pub(crate) fn is_text(self) -> bool {
         self != Self::Binary
@@ -91,39 +100,25 @@ impl Message {
     /// has the time at which it came.
     #[must_use]
     pub fn sent_at(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-            .checked_add(Duration::from_millis(self.group.sent_ms))
-            .unwrap_or(SystemTime::UNIX_EPOCH)
+        self.lend().sent_at()
     }
 
     /// What it was sent as.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
-        let kind = self.frame().first().copied();
-        kind.and_then(MessageKind::of)
-            .unwrap_or(MessageKind::Binary)
+        self.lend().kind()
     }
 
     /// The content.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        let frame = self.frame();
-        let (length, header) = match frame {
-            [_, short @ 0..0x80, ..] => (usize::from(*short), 2),
-            [_, rest @ ..] => match varint::take(rest) {
-                Ok(Some((length, taken))) => (length as usize, 1 + taken),
-                _ => (0, 0),
-            },
-            [] => (0, 0),
-        };
-        frame.get(header..header + length).unwrap_or_default()
+        self.lend().as_bytes()
     }
 
     /// The content of a text message, secret or not; `None` for a binary one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        let content = self.kind().is_text().then(|| self.as_bytes())?;
-        str::from_utf8(content).ok()
+        self.lend().as_text()
     }
 
     /// The content without a copy; it keeps the message's block.
@@ -132,13 +127,24 @@ impl Message {
         Bytes::from_owner(self)
     }
 
-    /// The message's frame, and what stands behind it in its block.
-    fn frame(&self) -> &[u8] {
-        let Group { block, start, .. } = &*self.group;
-        // A block holds only frames that were read whole, so nothing here is ever missing.
-        let at = block.frames.get(start + self.place as usize);
-        at.and_then(|at| block.bytes.get(*at as usize..))
-            .unwrap_or_default()
+    pub(super) fn into_batch(self) -> Batch {
+        let (group, place) = (&*self.group, self.place as usize);
+        let first = group.first + place as u64;
+        let block = Arc::clone(&group.block);
+        Batch::new(block, group.start + place, first, 1, group.sent_ms)
+    }
+
+    /// As its batch would lend it.
+    #[inline]
+    #[must_use]
+    pub fn lend(&self) -> MessageRef<'_> {
+        let group = &*self.group;
+        let place = self.place as usize;
+        MessageRef::new(
+            group.block.frame(group.start + place),
+            group.first + place as u64,
+            group.sent_ms,
+        )
     }
 
     /// Bytes that the message keeps together with its neighbours.
@@ -210,28 +216,32 @@ impl Block {
         block
     }
 
-    /// Appends the messages with these numbers, of whose frames the first is the one at `start`, to
-    /// `messages`.
-    pub(crate) fn put_messages(
-        self: &Arc<Self>,
-        mut start: usize,
-        numbers: Range<u64>,
-        sent_ms: u64,
-        messages: &mut impl Extend<Message>,
-    ) {
-        for first in numbers.clone().step_by(Place::ALL.len()) {
+    /// The frame of one of its messages, and what stands behind it.
+    #[inline]
+    pub(super) fn frame(&self, message: usize) -> &[u8] {
+        // It holds only frames that were read whole, so nothing here is ever missing.
+        let at = self.frames.get(message);
+        at.and_then(|at| self.bytes.get(*at as usize..))
+            .unwrap_or_default()
+    }
+}
+
+impl Batch {
+    /// Appends its messages to `messages`.
+    pub(crate) fn put_messages(&self, messages: &mut impl Extend<Message>) {
+        let end = self.first + self.count as u64;
+        for first in (self.first..end).step_by(Place::ALL.len()) {
             let group = Arc::new(Group {
-                block: Arc::clone(self),
-                start,
+                block: Arc::clone(&self.block),
+                start: self.start + (first - self.first) as usize,
                 first,
-                sent_ms,
+                sent_ms: self.sent_ms,
             });
-            let count = Place::ALL.len().min((numbers.end - first) as usize);
+            let count = Place::ALL.len().min((end - first) as usize);
             messages.extend(Place::ALL.iter().take(count).map(|place| Message {
                 group: Arc::clone(&group),
                 place: *place,
             }));
-            start += count;
         }
     }
 }
@@ -306,19 +316,10 @@ impl Assembly {
 
     /// The whole message; what is left is empty.
     pub(crate) fn finish(&mut self, kind: MessageKind, id: u64, sent_ms: u64) -> Message {
-        self.extend(&[]);
-        let mut bytes = std::mem::take(&mut self.0);
-        let mut header = Vec::with_capacity(ROOM);
-        frame::put_header(&mut header, kind.frame(), bytes.len() - ROOM);
-        let at = ROOM - header.len();
-        bytes[at..ROOM].copy_from_slice(&header);
-        let block = Block {
-            bytes,
-            frames: vec![at as u32],
-        };
+        let block = self.finish_block(kind);
         Message {
             group: Arc::new(Group {
-                block: Arc::new(block),
+                block,
                 start: 0,
                 first: id,
                 sent_ms,
@@ -326,10 +327,26 @@ impl Assembly {
             place: Place::P00,
         }
     }
+
+    /// A block of the whole message alone; what is left is empty.
+    pub(crate) fn finish_block(&mut self, kind: MessageKind) -> Arc<Block> {
+        self.extend(&[]);
+        let mut bytes = std::mem::take(&mut self.0);
+        let mut header = Vec::with_capacity(ROOM);
+        frame::put_header(&mut header, kind.frame(), bytes.len() - ROOM);
+        let at = ROOM - header.len();
+        bytes[at..ROOM].copy_from_slice(&header);
+        Arc::new(Block {
+            bytes,
+            frames: vec![at as u32],
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn message(id: u64, sent_ms: u64, body: &[u8]) -> Message {

@@ -10,6 +10,7 @@
 //! reader's alone) and a [`Sealer`] (the writer's alone). docs/protocol.md is the specification.
 //! `plain/` is another protocol, for peers that do not speak this one.
 
+mod batch;
 mod connection;
 mod error;
 mod farewell;
@@ -33,6 +34,7 @@ mod varint;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{Batch, Iter, MessageRef};
 pub(crate) use connection::{Connection, Limits};
 pub use error::Violation;
 pub(crate) use farewell::ClosedBy;
@@ -45,8 +47,11 @@ pub(crate) use handshake::{
 };
 pub(crate) use hello::{Answer, MAX_LINE, Suite, choose, identify};
 pub(crate) use inbound::{Inbound, Intake};
+#[cfg(test)]
+pub(crate) use message::Block;
 pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
+pub(crate) use outbound::frames::Frames;
 pub(crate) use payload::Copied;
 pub use payload::{Payload, Secret};
 pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer, TAG};

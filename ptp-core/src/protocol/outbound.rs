@@ -2,6 +2,8 @@
 //!
 //! Numbers are implicit: the first message of a direction is 1, and the connection keeps order.
 
+pub(crate) mod frames;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -33,6 +35,8 @@ pub(crate) struct Outbound {
     before: u64,
     /// How many of the chunks went to the network.
     pulled: usize,
+    /// Bytes of the chunks that did not.
+    unpulled: usize,
     /// Frames that are not yet cut into a chunk.
     open: Vec<u8>,
     open_bytes: usize,
@@ -56,6 +60,7 @@ impl Outbound {
             chunks: VecDeque::new(),
             before: 0,
             pulled: 0,
+            unpulled: 0,
             open: Vec::new(),
             open_bytes: 0,
             open_sent_ms: 0,
@@ -113,19 +118,24 @@ impl Outbound {
     }
 
     fn begin_chunk(&mut self, length: usize, now: u64) {
+        self.open = self.buffer(length + 32);
+        self.open_sent_ms = self.sent_ms;
+        if now != self.sent_ms {
+            self.sent_ms = now;
+            frame::put_time(&mut self.open, now);
+        }
+    }
+
+    /// An empty buffer for a chunk, of `least` bytes at least.
+    pub(crate) fn buffer(&mut self, least: usize) -> Vec<u8> {
         // Under load one chunk is as long as the one before it: allocate that at once.
-        let guess = self.last_chunk.clamp(length + 32, CHUNK + COPY_BELOW);
-        self.open = match self.spare.pop() {
+        let guess = self.last_chunk.clamp(least, CHUNK + COPY_BELOW);
+        match self.spare.pop() {
             Some(spare) if guess >= SPARE_FROM => spare,
             spare => {
                 self.spare.extend(spare);
                 Vec::with_capacity(guess)
             }
-        };
-        self.open_sent_ms = self.sent_ms;
-        if now != self.sent_ms {
-            self.sent_ms = now;
-            frame::put_time(&mut self.open, now);
         }
     }
 
@@ -156,6 +166,7 @@ impl Outbound {
 
     fn cut(&mut self, ends: u64, breaks_off: bool) {
         self.last_chunk = self.open.len();
+        self.unpulled += self.open.len();
         self.chunks.push_back(Chunk {
             frames: std::mem::take(&mut self.open).into(),
             ends,
@@ -169,6 +180,7 @@ impl Outbound {
 
     /// Adds a body, or a part of one, of the message that was accepted last.
     fn push(&mut self, body: Bytes, ends: u64) {
+        self.unpulled += body.len();
         self.chunks.push_back(Chunk {
             bytes: body.len(),
             frames: body,
@@ -177,6 +189,12 @@ impl Outbound {
             sent_ms: self.sent_ms,
             breaks_off: false,
         });
+    }
+
+    /// Whether a write of so many bytes waits.
+    #[inline]
+    pub(crate) fn fills(&self, bytes: usize) -> bool {
+        self.unpulled >= bytes
     }
 
     pub(crate) fn has_unpulled(&self) -> bool {
@@ -199,6 +217,7 @@ impl Outbound {
                 return;
             };
             bytes += chunk.frames.len();
+            self.unpulled -= chunk.frames.len();
             broken_off = chunk.breaks_off;
             out.push(chunk.frames.clone());
             self.pulled += 1;
@@ -251,6 +270,8 @@ impl Outbound {
         if !planted(Bug::TimeNotRepeated) {
             self.repeat_time(point.received);
         }
+        let unpulled = self.chunks.range(self.pulled..);
+        self.unpulled = unpulled.map(|chunk| chunk.frames.len()).sum();
         Ok(self.accepted.messages - point.received)
     }
 
@@ -358,7 +379,7 @@ impl Outbound {
                     .map(|(number, kept)| kept.message(number)),
             );
         }
-        self.pulled = 0;
+        (self.pulled, self.unpulled) = (0, 0);
         self.before = self.accepted.messages;
         (unsent, unconfirmed)
     }

@@ -4,10 +4,12 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::batch::MessageRef;
 use super::message::{Message, MessageKind};
 
 /// What can be sent: `&str` and `String` go as text, `&[u8]`, `Vec<u8>` and [`Bytes`] as binary,
-/// a [`Secret`] as text that is shown only to who wants to see it, a [`Message`] as what it was. Owned values of 16 KiB and more are not copied.
+/// a [`Secret`] as text that is shown only to who wants to see it, a [`Message`] or a [`MessageRef`]
+/// as what it was. Owned values of 16 KiB and more are not copied.
 ///
 /// Sealed: what a message may be is the wire format's to say.
 pub trait Payload: sealed::Sealed {
@@ -69,9 +71,11 @@ macro_rules! payload {
 }
 
 payload!(Text: borrowed [] &str);
+payload!(Text: borrowed [] &&str);
 payload!(Text: borrowed [] &String);
 payload!(Text: owned String);
 payload!(Binary: borrowed [] &[u8]);
+payload!(Binary: borrowed [] &&[u8]);
 payload!(Binary: borrowed [const N: usize] &[u8; N]);
 payload!(Binary: borrowed [] &Vec<u8>);
 payload!(Binary: owned Vec<u8>);
@@ -119,6 +123,22 @@ impl Payload for Message {
     fn into_returned(self) -> Self {
         self
     }
+}
+
+impl sealed::Sealed for MessageRef<'_> {}
+impl Payload for MessageRef<'_> {
+    type Returned = ();
+    const BORROWED: bool = true;
+    fn kind(&self) -> MessageKind {
+        (*self).kind()
+    }
+    fn as_bytes(&self) -> &[u8] {
+        (*self).as_bytes()
+    }
+    fn into_bytes(self) -> Bytes {
+        Bytes::copy_from_slice(self.as_bytes())
+    }
+    fn into_returned(self) {}
 }
 
 /// A borrowed payload that was copied before the lock was taken.

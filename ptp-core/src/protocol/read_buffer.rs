@@ -144,7 +144,7 @@ impl ReadBuffer {
         let unused = self
             .recent
             .iter()
-            .position(|block| Arc::strong_count(block) == 1);
+            .rposition(|block| Arc::strong_count(block) == 1);
         unused
             .and_then(|at| self.recent.remove(at))
             .and_then(Arc::into_inner)

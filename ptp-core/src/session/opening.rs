@@ -102,7 +102,7 @@ impl Session {
             peer: established.peer_key,
             way,
         });
-        let running = driver::start(established, comeback, confirmed.clone())
+        let running = driver::start(established, comeback, confirmed.clone(), config.batches)
             .map_err(ConnectError::Thread)?;
         let mut session = Self::of(running, peer, config, identity);
         session.id = Some(id);

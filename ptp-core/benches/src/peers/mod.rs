@@ -35,8 +35,10 @@ pub(crate) enum PeerName {
     /// The same with 256 KiB batches and reads.
     #[cfg(feature = "rustls")]
     RustlsTuned,
-    /// ptp-core through its public face.
+    /// ptp-core through its public face, an event for each message.
     Ptp,
+    /// The same with batches.
+    PtpBatches,
 }
 
 /// Calls a generic function of [`play`] for the peer of this name.
@@ -54,7 +56,8 @@ macro_rules! with_peer {
             PeerName::Rustls => play::$function::<rustls::Plain>($($argument),*),
             #[cfg(feature = "rustls")]
             PeerName::RustlsTuned => play::$function::<rustls::Tuned>($($argument),*),
-            PeerName::Ptp => play::$function::<ptp::Ptp>($($argument),*),
+            PeerName::Ptp => play::$function::<ptp::OneByOne>($($argument),*),
+            PeerName::PtpBatches => play::$function::<ptp::Batched>($($argument),*),
         }
     };
 }

@@ -4,37 +4,55 @@ use std::time::Duration;
 
 use ptp_core::{Config, Event, Listener, Sender, Session};
 
+/// What is gathered for one call, in bytes.
+const BATCH: usize = 32 * 1024;
+
 use crate::Result;
 use crate::numbered::{Sink, Source};
 use crate::peer::{Peer, exchange_in_threads};
 
-/// A session and its send handle.
-pub(crate) struct Ptp {
+/// As it comes: an event for each message.
+pub(crate) type OneByOne = Ptp<false>;
+/// With batches in both directions, as raw and rustls have them.
+pub(crate) type Batched = Ptp<true>;
+
+/// A session, and its outgoing half.
+pub(crate) struct Ptp<const BATCHES: bool> {
     session: Session,
-    sender: Sender,
+    outgoing: Outgoing<BATCHES>,
 }
 
-impl Peer for Ptp {
+/// A send handle, and the messages that are to go with its next call.
+struct Outgoing<const BATCHES: bool> {
+    sender: Sender,
+    size: usize,
+    batch: Vec<u8>,
+}
+
+impl<const BATCHES: bool> Peer for Ptp<BATCHES> {
     type Listener = Listener;
 
     fn listen(_size: usize) -> Result<(Listener, String)> {
-        let listener = Listener::bind("127.0.0.1:0", &Config::open())?;
+        let listener = Listener::bind("127.0.0.1:0", &config(BATCHES))?;
         let address = listener.local_addr()?.to_string();
         Ok((listener, address))
     }
 
-    fn accept(listener: Listener) -> Result<Self> {
-        Ok(Self::over(listener.accept()?))
+    fn accept(listener: Listener, size: usize) -> Result<Self> {
+        Ok(Self::over(listener.accept()?, size))
     }
 
-    fn connect(address: &str, _size: usize) -> Result<Self> {
-        Ok(Self::over(Session::connect(address, &Config::open())?))
+    fn connect(address: &str, size: usize) -> Result<Self> {
+        Ok(Self::over(Session::connect(address, &config(BATCHES))?, size))
     }
 
     #[inline]
     fn send(&mut self, message: &[u8]) -> Result<()> {
-        self.sender.send(message)?;
-        Ok(())
+        self.outgoing.send(message)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.outgoing.flush()
     }
 
     #[inline]
@@ -43,13 +61,13 @@ impl Peer for Ptp {
     }
 
     fn exchange(&mut self, source: &mut Source, sink: &mut Sink) -> Result<()> {
-        let Self { session, sender } = self;
+        let Self { session, outgoing } = self;
         exchange_in_threads(
             || {
                 while let Some(message) = source.next() {
-                    sender.send(message)?;
+                    outgoing.send(message)?;
                 }
-                Ok(())
+                outgoing.flush()
             },
             || {
                 while sink.is_open() {
@@ -66,19 +84,51 @@ impl Peer for Ptp {
     }
 }
 
-impl Ptp {
-    fn over(session: Session) -> Self {
+impl<const BATCHES: bool> Ptp<BATCHES> {
+    fn over(session: Session, size: usize) -> Self {
         Self {
-            sender: session.sender(),
+            outgoing: Outgoing {
+                sender: session.sender(),
+                size,
+                batch: Vec::with_capacity(2 * BATCH),
+            },
             session,
         }
     }
+}
+
+impl<const BATCHES: bool> Outgoing<BATCHES> {
+    #[inline]
+    fn send(&mut self, message: &[u8]) -> Result<()> {
+        if !BATCHES || message.len() >= BATCH {
+            self.sender.send(message)?;
+            return Ok(());
+        }
+        self.batch.extend_from_slice(message);
+        if self.batch.len() >= BATCH {
+            return self.flush();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sender.send_all(self.batch.chunks_exact(self.size))?;
+        self.batch.clear();
+        Ok(())
+    }
+}
+
+fn config(batches: bool) -> Config {
+    let mut config = Config::open();
+    config.batches = batches; if let Ok(w) = std::env::var("W") { config.window_messages = w.parse().unwrap(); }
+    config
 }
 
 #[inline]
 fn receive(session: &Session, mut take: impl FnMut(&[u8])) -> Result<()> {
     match session.events().recv()? {
         Event::Received(message) => take(message.as_bytes()),
+        Event::Batch(batch) => batch.iter().for_each(|message| take(message.as_bytes())),
         Event::Disconnected(end) => return Err(format!("disconnected: {end:?}").into()),
         _ => {}
     }

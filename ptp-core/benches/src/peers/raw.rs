@@ -22,7 +22,7 @@ impl Peer for Raw {
         Ok((listener, address))
     }
 
-    fn accept(listener: TcpListener) -> Result<Self> {
+    fn accept(listener: TcpListener, _size: usize) -> Result<Self> {
         Self::over(listener.accept()?.0)
     }
 

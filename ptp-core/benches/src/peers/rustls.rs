@@ -56,7 +56,7 @@ impl<const BATCH: usize, const READ: usize> Peer for Rustls<BATCH, READ> {
         Ok(((listener, Arc::new(config)), address))
     }
 
-    fn accept((listener, config): Self::Listener) -> Result<Self> {
+    fn accept((listener, config): Self::Listener, _size: usize) -> Result<Self> {
         let tls = ServerConnection::new(config)?;
         Self::over(listener.accept()?.0, tls.into())
     }

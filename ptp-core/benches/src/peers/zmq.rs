@@ -40,7 +40,7 @@ impl<const CURVE: bool, const TUNED: bool> Peer for Zmq<CURVE, TUNED> {
         Ok((zmq, format!("{endpoint} {key}")))
     }
 
-    fn accept(listener: Self) -> Result<Self> {
+    fn accept(listener: Self, _size: usize) -> Result<Self> {
         Ok(listener)
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn start(line: PlainLine, config: &Config) -> io::Result<Running> {
     let (events_in, events) = crossbeam_channel::unbounded();
     let reader = Reader::new(
         Arc::clone(&shared),
-        Feed::new(events_in, None),
+        Feed::new(events_in, None, config.batches),
         line,
         window,
     );

@@ -123,7 +123,7 @@ fn a_peer_that_said_goodbye_first_and_stays_is_left_within_a_moment() {
     let halves = ours.split().unwrap();
     let established = welcome(halves, &identity).unwrap();
     let mut hand = dialling.join().unwrap();
-    let running = crate::driver::start(established, None, None).unwrap();
+    let running = crate::driver::start(established, None, None, false).unwrap();
     let said = Instant::now();
     hand.say(b"\x08\x00");
     assert!(hand.hear().bye);

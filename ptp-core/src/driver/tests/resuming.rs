@@ -102,7 +102,7 @@ impl Scene {
             Event::Resumed(_) => 'r',
             Event::Delivered { .. } => 'd',
             Event::Disconnected(_) => 'e',
-            Event::Received(_) => 'm',
+            Event::Received(_) | Event::Batch(_) => 'm',
         };
         let next = || self.ben.events().recv_deadline(soon()).unwrap();
         (0..count).map(|_| letter(next())).collect()

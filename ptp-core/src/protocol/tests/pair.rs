@@ -226,7 +226,9 @@ impl Side {
         let length = fill(&mut self.inbound, bytes);
         let intake = self.inbound.handle_read(length)?;
         self.connection.handle_received(now, &intake)?;
-        self.inbound.drain_messages(&mut self.channel);
+        let mut batches = Vec::new();
+        self.inbound.drain(&mut batches);
+        self.channel.extend(batches.into_iter().flatten());
         self.look(now);
         Ok(intake)
     }

@@ -1,12 +1,12 @@
 //! The conversation that docs/protocol.md shows in hex, made anew and compared.
 
 use crate::protocol::ResumePoint;
+use crate::protocol::batch::Batch;
 use crate::protocol::frame::{Control, Credit, Opening, Pairing, kind, put_header, put_time};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::handshake::{Answering, Dial, Keys, Secrets};
 use crate::protocol::hello::{Answer, Suite, choose};
 use crate::protocol::inbound::{Inbound, Intake};
-use crate::protocol::message::Message;
 use crate::protocol::record::{PREFIX, Sealer};
 
 const SPECIFICATION: &str = include_str!("../../../../docs/protocol.md");
@@ -134,10 +134,11 @@ impl Side {
     }
 
     fn heard(&mut self) -> Vec<Vec<u8>> {
-        let mut heard: Vec<Message> = Vec::new();
-        self.inbound.drain_messages(&mut heard);
+        let mut heard: Vec<Batch> = Vec::new();
+        self.inbound.drain(&mut heard);
         heard
             .iter()
+            .flatten()
             .map(|message| message.as_bytes().to_vec())
             .collect()
     }

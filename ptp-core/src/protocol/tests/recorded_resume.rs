@@ -96,7 +96,9 @@ impl Side {
         let before = self.heard.len();
         let intake = read(&mut self.inbound, record);
         self.connection.handle_received(now, &intake).unwrap();
-        self.inbound.drain_messages(&mut self.heard);
+        let mut batches = Vec::new();
+        self.inbound.drain(&mut batches);
+        self.heard.extend(batches.into_iter().flatten());
         self.waiting += self.heard.len() - before;
         self.connection.handle_waiting(now, self.waiting);
     }

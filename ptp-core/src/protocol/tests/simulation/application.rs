@@ -58,17 +58,27 @@ impl Application {
 
     /// The number of the next message, and how long it is.
     pub(super) fn next(&mut self, random: &mut Random) -> (u64, usize) {
+        let size = self.draw(random);
+        self.send(size);
+        (self.sent.len() as u64, size)
+    }
+
+    /// How long a message is to be.
+    pub(super) fn draw(&self, random: &mut Random) -> usize {
         // The larger, the rarer.
         let place = random.below(self.sizes.len() as u64 * 3) as usize / 3;
         let (from, to) = match random.chance(70) {
             true => self.sizes[0],
             false => self.sizes[place],
         };
-        let size = random.between(from, to) as usize;
+        random.between(from, to) as usize
+    }
+
+    /// The next message was accepted, and is so long.
+    pub(super) fn send(&mut self, size: usize) {
         self.sent.push(size);
         self.unacked.push_back(size);
         self.unacked_bytes += size;
-        (self.sent.len() as u64, size)
     }
 
     /// All but so many of the messages that it sent are acknowledged. What is left must fit into

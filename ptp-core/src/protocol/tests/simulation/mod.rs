@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::pair::{Ana, Ben, Pair, Scenario, Who};
 use super::random::Random;
-use crate::protocol::{Message, MessageKind, Secret, Suite};
+use crate::protocol::{COPY_BELOW, Frames, Message, MessageKind, Secret, Suite};
 use application::{Application, body, is_message, kind};
 use line::{Line, Link};
 
@@ -209,6 +209,10 @@ impl World {
                 self.pair[who].connection.close();
                 break;
             }
+            if self.random.chance(20) {
+                self.write_several(who);
+                continue;
+            }
             let (number, size) = application.next(&mut self.random);
             let body = body(number, size);
             let accepted = match kind(number) {
@@ -226,6 +230,34 @@ impl World {
             1..20 => self.pair[who].connection.flush(),
             _ => {}
         }
+    }
+
+    /// Sends several at once, as far as there is room; the rest is thought over again.
+    fn write_several(&mut self, who: Who) {
+        let application = &mut self.applications[who as usize];
+        let most = self.random.between(1, 40);
+        let left = application.plan - application.sent.len() as u64;
+        let sizes: Vec<usize> = (0..most.min(left))
+            .map(|_| application.draw(&mut self.random))
+            .filter(|size| *size < COPY_BELOW)
+            .collect();
+        let first = application.sent.len() as u64 + 1;
+        let buffer = self.pair[who].connection.outbound().buffer(0);
+        let mut frames = Frames::new(buffer, self.pair.unix_ms());
+        for (number, size) in (first..).zip(&sizes) {
+            frames.push(kind(number), &body(number, *size));
+        }
+        let mut waiting = frames.finish();
+        if waiting.messages() == 0 {
+            return;
+        }
+        let outbound = self.pair[who].connection.outbound();
+        let last = outbound.accept_frames(&mut waiting).get();
+        let accepted = sizes.len() - waiting.messages() as usize;
+        assert!(accepted > 0 && last == first - 1 + accepted as u64);
+        sizes[..accepted]
+            .iter()
+            .for_each(|size| self.applications[who as usize].send(*size));
     }
 
     /// The application takes a message, which must be the next.
