@@ -51,6 +51,8 @@ pub(crate) type Failure = (String, Exit);
 pub(crate) trait Person {
     /// How long a lost peer is waited for, where the command does not say.
     const PATIENCE: Duration;
+    /// Whether messages that came together are taken together.
+    const BATCHES: bool = false;
     /// Shows a status line.
     fn say(&self, line: &str);
     /// Tells of something that went wrong, and ends nothing.
@@ -99,6 +101,7 @@ pub(crate) fn door<P: Person>(talk: &Talk, person: &P) -> Result<Door, Failure> 
     config.max_sessions = 1;
     // What a killed program had not shown yet comes back to its sender.
     config.confirm = true;
+    config.batches = P::BATCHES;
     config.code = code(options)?;
     if options.open {
         config.trust = Trust::Known {

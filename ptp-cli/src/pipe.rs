@@ -7,21 +7,20 @@ mod json;
 mod lines;
 mod manner;
 mod on_message;
+mod presence;
 
 use std::io;
-use std::mem;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{thread, vec};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use ptp_core::{Event, MessageId, Reason, Session};
+use ptp_core::{Event, Message, MessageId, Reason, Session};
 
 use crate::args::{Resend, Talk};
 use crate::conversation::{Conversation, Kept};
-use crate::exit::{self, Exit};
+use crate::exit::Exit;
 use crate::open::{self, Person};
 use crate::{render, signals};
 
@@ -30,11 +29,8 @@ pub(crate) use ask::Choices;
 pub(crate) use input::is_quit;
 use input::{End, Outlet};
 use manner::{Ear, Manner, complain};
+use presence::{Present, leave, present};
 
-/// How long what was accepted may take to be delivered after a signal.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long the main thread may then take to notice.
-const STUCK: Duration = Duration::from_secs(1);
 /// What is written and not flushed at the most: far less than the other side may send unconfirmed.
 const FLUSH_MESSAGES: usize = 4_096;
 const FLUSH_BYTES: usize = 1 << 20;
@@ -44,25 +40,6 @@ const LAST_LOOK: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long one who takes events waits for them, before it waits again.
 const LONG: Duration = Duration::from_secs(86_400);
-
-/// What a signal finds.
-enum Present {
-    /// No connection has stood yet.
-    Before,
-    Talking(Weak<Conversation>),
-    /// A conversation was lost, and the next is waited for.
-    Between,
-    /// A signal came.
-    Leaving,
-}
-
-static PRESENT: Mutex<Present> = Mutex::new(Present::Before);
-/// The conversation is over, and all that came is written: what is waited for is that it is kept.
-static KEEPING: AtomicBool = AtomicBool::new(false);
-
-fn present() -> MutexGuard<'static, Present> {
-    PRESENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Holds the conversation that `talk` asks for; returns how to exit.
 pub(crate) fn run(talk: &Talk) -> Exit {
@@ -107,6 +84,7 @@ fn hold<M: Manner>(talk: &Talk, mut manner: M, ear: Option<Ear>) -> Exit {
         again: None,
         leaving: false,
         trouble: None,
+        batch: Vec::new().into_iter(),
         open: (0, 0),
         last: None,
     };
@@ -151,32 +129,6 @@ fn listen(ear: Option<Ear>) -> io::Result<(Sender<Outlet>, Receiver<End>)> {
     Ok((outlets, reports))
 }
 
-/// A signal came: says goodbye and delivers, within a bound.
-fn leave(signal: i32) {
-    let found = mem::replace(&mut *present(), Present::Leaving);
-    let session = match found {
-        Present::Before => exit::exit_by_signal(signal),
-        Present::Between => exit::exit(Exit::Undelivered),
-        Present::Talking(session) => session,
-        Present::Leaving => return,
-    };
-    // Gone if the conversation is over; then the program is about to end by itself.
-    let Some(session) = session.upgrade() else {
-        return;
-    };
-    // The main thread ends the program as soon as the session has ended.
-    session.finish();
-    thread::sleep(GRACE);
-    session.abort();
-    thread::sleep(STUCK);
-    if KEEPING.load(Ordering::Relaxed) {
-        return;
-    }
-    // It could not: nobody reads its standard output, and what it holds was never written.
-    complain(render::STUCK);
-    exit::exit(Exit::Undelivered)
-}
-
 /// What goes through the pipes, over one conversation after the other.
 struct Pipe<M> {
     /// Where the input is to go.
@@ -190,6 +142,8 @@ struct Pipe<M> {
     /// All was said that is to be said.
     leaving: bool,
     trouble: Option<Exit>,
+    /// What came with messages that were already told.
+    batch: vec::IntoIter<Message>,
     /// Messages that are not confirmed yet, and their bytes; the last of them.
     open: (usize, usize),
     last: Option<MessageId>,
@@ -207,16 +161,27 @@ impl<M: Manner> Pipe<M> {
             let full = self.manner.is_full();
             // Only before it waits for more, or the other side would wait.
             let much = self.open.0 >= FLUSH_MESSAGES || self.open.1 >= FLUSH_BYTES;
-            if written.is_ok() && (full || much || session.events().is_empty()) {
+            let idle = self.batch.len() == 0 && session.events().is_empty();
+            if written.is_ok() && (full || much || idle) {
                 written = self.manner.flush().map(|()| self.confirm(&session));
             }
             if written.is_err() {
                 let exit = leave_quietly(session).or(self.trouble);
                 return ControlFlow::Break(exit.unwrap_or(Exit::Fine));
             }
+            if !full && let Some(message) = self.batch.next() {
+                let event = Event::Received(message);
+                session.kept().event(&event);
+                written = self.tell(&session, event);
+                continue;
+            }
             let events = if full { &nothing } else { session.events() };
             written = select! {
                 recv(events) -> event => match event {
+                    Ok(Event::Batch(batch)) => {
+                        self.batch = batch.into_iter();
+                        Ok(())
+                    }
                     Ok(event) => {
                         session.kept().event(&event);
                         match event {
@@ -319,7 +284,7 @@ impl<M: Manner> Pipe<M> {
         let mut present = present();
         if anew && !matches!(*present, Present::Leaving) {
             *present = Present::Between;
-            KEEPING.store(false, Ordering::Relaxed);
+            presence::keeping(false);
             return ControlFlow::Continue(());
         }
         drop(present);
@@ -364,7 +329,7 @@ impl<M: Manner> Pipe<M> {
 
 /// Waits until all is kept, which is bounded: a signal need not end it.
 fn settle(kept: &Kept) -> Vec<String> {
-    KEEPING.store(true, Ordering::Relaxed);
+    presence::keeping(true);
     kept.settle()
 }
 
@@ -376,7 +341,7 @@ fn leave_quietly(session: Arc<Conversation>) -> Option<Exit> {
     drop(session);
     let end = events.iter().find_map(|event| match event {
         // What came was not taken by anybody.
-        Event::Received(_) => None,
+        Event::Received(_) | Event::Batch(_) => None,
         event => {
             kept.event(&event);
             match event {

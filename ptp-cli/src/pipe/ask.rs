@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never};
 use ptp_core::{Message, Session};
 
-use super::GRACE;
 use super::manner::{Manner, Nobody, complain};
+use super::presence::GRACE;
 use crate::args::Question;
 use crate::conversation::Conversation;
 use crate::exit::Exit;

@@ -179,6 +179,7 @@ pub(super) struct Stdout;
 // What can't be written here shows when the next event of the conversation is to be written.
 impl Person for Stdout {
     const PATIENCE: Duration = Nobody::PATIENCE;
+    const BATCHES: bool = true;
 
     /// Everything that is worth it is an event.
     fn say(&self, _line: &str) {}

@@ -83,6 +83,7 @@ pub(super) struct Nobody;
 
 impl Person for Nobody {
     const PATIENCE: Duration = Duration::from_secs(60);
+    const BATCHES: bool = true;
 
     fn say(&self, line: &str) {
         if !line.is_empty() {
