@@ -58,6 +58,7 @@ impl Header {
 }
 
 /// Reads a header from the front of `bytes`; `None` if more bytes are needed.
+#[inline]
 pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let [kind, rest @ ..] = bytes else {
         return Ok(None);

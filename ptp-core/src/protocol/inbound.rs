@@ -179,8 +179,9 @@ impl Inbound {
             return Ok(());
         }
         let (frames, position) = (self.buffer.frames(), self.buffer.position());
+        // Counted here, and not in memory: this loop is run for each message.
         let (mut at, mut last) = (0, 0);
-        let before = self.frames.len();
+        let (mut messages, mut bytes) = (self.messages, self.bytes);
         while let Some(frame) = frame::header(&frames[at..])? {
             let Some(kind) = MessageKind::of(frame.kind) else {
                 break;
@@ -190,18 +191,19 @@ impl Inbound {
             };
             check_size(body.len(), self.max_message)?;
             kind.check(body)?;
-            self.messages += 1;
-            self.bytes += body.len() as u64;
+            messages += 1;
+            bytes += body.len() as u64;
             last = body.len();
             self.frames.push((position + at) as u32);
             at += frame.frame();
         }
-        if self.frames.len() > before {
+        if messages > self.messages {
             self.began = Credit {
-                messages: self.messages - 1,
-                bytes: self.bytes - last as u64,
+                messages: messages - 1,
+                bytes: bytes - last as u64,
             };
         }
+        (self.messages, self.bytes) = (messages, bytes);
         self.entered += at;
         self.buffer.advance(at);
         Ok(())
