@@ -155,17 +155,10 @@ impl<M: Manner> Pipe<M> {
         self.last = None;
         let mut written = self.manner.begin(&session);
         self.let_in(&session);
-        let mut cut = false;
-        let nothing = never();
+        let (mut cut, nothing) = (false, never());
         loop {
             let full = self.manner.is_full();
-            // Only before it waits for more, or the other side would wait.
-            let much = self.open.0 >= FLUSH_MESSAGES || self.open.1 >= FLUSH_BYTES;
-            let idle = self.batch.len() == 0 && session.events().is_empty();
-            if written.is_ok() && (full || much || idle) {
-                written = self.manner.flush().map(|()| self.confirm(&session));
-            }
-            if written.is_err() {
+            if written.and_then(|()| self.flush(&session, full)).is_err() {
                 let exit = leave_quietly(session).or(self.trouble);
                 return ControlFlow::Break(exit.unwrap_or(Exit::Fine));
             }
@@ -204,9 +197,8 @@ impl<M: Manner> Pipe<M> {
                     Err(_) => return ControlFlow::Break(Exit::Unexpected),
                 },
                 recv(session.kept().troubles()) -> trouble => {
-                    if let Ok(trouble) = trouble {
-                        self.manner.complain(&render::not_kept(&trouble), Exit::Unexpected);
-                    }
+                    let lines = trouble.iter().map(render::not_kept);
+                    lines.for_each(|line| self.manner.complain(&line, Exit::Unexpected));
                     Ok(())
                 }
                 default(if full { LOOK } else { LONG }) => {
@@ -220,12 +212,20 @@ impl<M: Manner> Pipe<M> {
         }
     }
 
-    /// What came so far can be read, and will be if the program is killed.
-    fn confirm(&mut self, session: &Session) {
-        if let Some(last) = self.last.take() {
-            session.confirm(last);
-            self.open = (0, 0);
+    /// Lets what came so far be read if that is due, also if the program is killed then: it is
+    /// delivered.
+    fn flush(&mut self, session: &Session, full: bool) -> io::Result<()> {
+        // Only before it waits for more, or the other side would wait.
+        let much = self.open.0 >= FLUSH_MESSAGES || self.open.1 >= FLUSH_BYTES;
+        let idle = self.batch.len() == 0 && session.events().is_empty();
+        if full || much || idle {
+            self.manner.flush()?;
+            if let Some(last) = self.last.take() {
+                session.confirm(last);
+                self.open = (0, 0);
+            }
         }
+        Ok(())
     }
 
     fn tell(&mut self, session: &Session, event: Event) -> io::Result<()> {

@@ -258,10 +258,10 @@ impl<'a> Several<'a> {
     }
 
     fn hand_over(&mut self, shared: &Shared, frames: Option<Frames>) -> Result<(), SendError<()>> {
-        let Some(mut waiting) = frames.map(Frames::finish) else {
+        let Some(mut frames) = frames else {
             return Ok(());
         };
-        while waiting.messages() > 0 {
+        while frames.messages() > 0 {
             let mut state = shared.lock();
             while !state.connection.has_room() && !state.is_closed() {
                 state = shared.wait(state, None);
@@ -269,9 +269,9 @@ impl<'a> Several<'a> {
             if state.is_closed() {
                 return Err(SendError::Disconnected(()));
             }
-            let before = waiting.messages();
-            self.last = Some(state.connection.outbound().accept_frames(&mut waiting));
-            self.accepted += (before - waiting.messages()) as usize;
+            let before = frames.messages();
+            self.last = Some(state.connection.outbound().accept_frames(&mut frames));
+            self.accepted += (before - frames.messages()) as usize;
             shared.transmit(state);
         }
         Ok(())

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use ptp_core::{Config, Event, Listener, Sender, Session};
 
-/// What is gathered for one call, in bytes.
-const BATCH: usize = 32 * 1024;
-
 use crate::Result;
 use crate::numbered::{Sink, Source};
 use crate::peer::{Peer, exchange_in_threads};
+
+/// What is gathered for one call, in bytes.
+const BATCH: usize = 32 * 1024;
 
 /// As it comes: an event for each message.
 pub(crate) type OneByOne = Ptp<false>;
@@ -43,7 +43,10 @@ impl<const BATCHES: bool> Peer for Ptp<BATCHES> {
     }
 
     fn connect(address: &str, size: usize) -> Result<Self> {
-        Ok(Self::over(Session::connect(address, &config(BATCHES))?, size))
+        Ok(Self::over(
+            Session::connect(address, &config(BATCHES))?,
+            size,
+        ))
     }
 
     #[inline]
@@ -120,7 +123,7 @@ impl<const BATCHES: bool> Outgoing<BATCHES> {
 
 fn config(batches: bool) -> Config {
     let mut config = Config::open();
-    config.batches = batches; if let Ok(w) = std::env::var("W") { config.window_messages = w.parse().unwrap(); }
+    config.batches = batches;
     config
 }
 

@@ -1,27 +1,18 @@
 //! Messages that were encoded before they are accepted: what is copied outside of the lock.
 
-use bytes::Bytes;
-
 use super::Outbound;
 use crate::protocol::frame::{self, Credit, kind};
 use crate::protocol::kept::Chunk;
 use crate::protocol::message::{MessageId, MessageKind};
 
-/// Frames of whole messages, behind the time at which they were taken over.
+/// Frames of whole messages, none of which is accepted yet.
 #[derive(Debug)]
 pub(crate) struct Frames {
     bytes: Vec<u8>,
-    sent_ms: u64,
+    /// When they were taken over, if that stands in front of them.
+    sent_ms: Option<u64>,
     /// Messages in it, and their bytes.
     content: Credit,
-}
-
-/// What of [`Frames`] is not yet accepted.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(super) frames: Bytes,
-    pub(super) sent_ms: u64,
-    pub(super) content: Credit,
 }
 
 impl Frames {
@@ -30,7 +21,7 @@ impl Frames {
         frame::put_time(&mut bytes, unix_ms);
         Self {
             bytes,
-            sent_ms: unix_ms,
+            sent_ms: Some(unix_ms),
             content: Credit::default(),
         }
     }
@@ -50,50 +41,37 @@ impl Frames {
         self.bytes.len()
     }
 
-    pub(crate) fn finish(self) -> Waiting {
-        Waiting {
-            frames: self.bytes.into(),
-            sent_ms: self.sent_ms,
-            content: self.content,
-        }
-    }
-}
-
-impl Waiting {
-    /// How many messages it still has.
+    /// How many messages it has.
     pub(crate) fn messages(&self) -> u64 {
         self.content.messages
     }
 
-    pub(super) fn take_all(&mut self) -> Self {
-        Self {
-            frames: std::mem::take(&mut self.frames),
-            sent_ms: self.sent_ms,
-            content: std::mem::take(&mut self.content),
-        }
-    }
-
     /// Takes off as many messages from the front as may begin within `room`, of which each but the
     /// last must also end within it.
-    pub(super) fn take(&mut self, room: Credit) -> Self {
-        let (mut at, mut taken) = (0, Credit::default());
-        while taken.messages < room.messages && taken.bytes < room.bytes {
+    fn take(&mut self, room: Credit) -> Self {
+        let (mut at, mut content) = (0, Credit::default());
+        // An empty one may not begin where the bytes are used up.
+        if self.content.messages <= room.messages && self.content.bytes < room.bytes {
+            (at, content) = (self.bytes.len(), self.content);
+        }
+        while content.messages < room.messages && content.bytes < room.bytes {
             // They were written here.
-            let Ok(Some(header)) = frame::header(&self.frames[at..]) else {
+            let Ok(Some(header)) = frame::header(&self.bytes[at..]) else {
                 break;
             };
             at += header.frame();
             if header.kind != kind::TIME {
-                taken.messages += 1;
-                taken.bytes += header.body as u64;
+                content.messages += 1;
+                content.bytes += header.body as u64;
             }
         }
-        self.content.messages -= taken.messages;
-        self.content.bytes -= taken.bytes;
+        self.content.messages -= content.messages;
+        self.content.bytes -= content.bytes;
+        let rest = self.bytes.split_off(at);
         Self {
-            frames: self.frames.split_to(at),
-            sent_ms: self.sent_ms,
-            content: taken,
+            bytes: std::mem::replace(&mut self.bytes, rest),
+            sent_ms: self.sent_ms.take(),
+            content,
         }
     }
 }
@@ -101,29 +79,24 @@ impl Waiting {
 impl Outbound {
     /// Takes over as many of these messages as there is room for, and returns the number of the last.
     /// The caller has asked `has_room`, and whether the session is closing.
-    pub(crate) fn accept_frames(&mut self, waiting: &mut Waiting) -> MessageId {
-        let room = self.room();
-        let Credit { messages, bytes } = waiting.content;
-        // An empty one may not begin where the bytes are used up.
-        let now = if messages <= room.messages && bytes < room.bytes {
-            waiting.take_all()
-        } else {
-            waiting.take(room)
-        };
+    pub(crate) fn accept_frames(&mut self, frames: &mut Frames) -> MessageId {
+        let now = frames.take(self.room());
         self.cut_whole();
-        self.last_chunk = now.frames.len();
-        self.unpulled += now.frames.len();
+        self.last_chunk = now.len();
+        self.unpulled += now.len();
         self.accepted.messages += now.content.messages;
         self.accepted.bytes += now.content.bytes;
         self.held += now.content.bytes;
         self.chunks.push_back(Chunk {
-            frames: now.frames,
+            frames: now.bytes.into(),
             ends: self.accepted.messages,
             touches: self.accepted.messages,
             bytes: now.content.bytes as usize,
-            sent_ms: std::mem::replace(&mut self.sent_ms, now.sent_ms),
+            sent_ms: self.sent_ms,
             breaks_off: false,
         });
+        // Meanwhile others may have said a later one.
+        self.sent_ms = now.sent_ms.unwrap_or(self.sent_ms);
         MessageId(self.accepted.messages)
     }
 
@@ -151,10 +124,10 @@ mod tests {
     };
 
     /// Messages of 10 bytes each.
-    fn tens(count: usize) -> Waiting {
+    fn tens(count: usize) -> Frames {
         let mut frames = Frames::new(Vec::new(), 1_500);
         (0..count).for_each(|_| frames.push(MessageKind::Binary, &[7; 10]));
-        frames.finish()
+        frames
     }
 
     /// What goes to the network.
@@ -197,9 +170,8 @@ mod tests {
         for content in [&[7; 10][..], &[]] {
             frames.push(MessageKind::Binary, content);
         }
-        let mut waiting = frames.finish();
-        assert_eq!(outbound.accept_frames(&mut waiting).get(), 1);
-        assert_eq!(waiting.messages(), 1);
+        assert_eq!(outbound.accept_frames(&mut frames).get(), 1);
+        assert_eq!(frames.messages(), 1);
     }
 
     #[test]
@@ -241,6 +213,20 @@ mod tests {
                 .map(|it| it.as_millis())
                 .eq([1_000, 1_500, 1_500, 2_000])
         );
+    }
+
+    #[test]
+    fn the_time_of_what_came_between_holds_for_what_found_no_room() {
+        let mut outbound = Outbound::new(WIDE, credit(1, 1_000));
+        let mut waiting = tens(2);
+        outbound.accept_frames(&mut waiting);
+        outbound.handle_ack(0, credit(9, 1_000)).unwrap();
+        outbound.accept("between", Some(2_000));
+        outbound.accept_frames(&mut waiting);
+        let (unsent, _) = outbound.finish();
+        let sent_at = unsent.iter().map(|message| message.sent_at());
+        let since = sent_at.map(|at| at.duration_since(std::time::UNIX_EPOCH).unwrap());
+        assert!(since.map(|it| it.as_millis()).eq([1_500, 2_000, 2_000]));
     }
 
     #[test]

@@ -247,13 +247,12 @@ impl World {
         for (number, size) in (first..).zip(&sizes) {
             frames.push(kind(number), &body(number, *size));
         }
-        let mut waiting = frames.finish();
-        if waiting.messages() == 0 {
+        if frames.messages() == 0 {
             return;
         }
         let outbound = self.pair[who].connection.outbound();
-        let last = outbound.accept_frames(&mut waiting).get();
-        let accepted = sizes.len() - waiting.messages() as usize;
+        let last = outbound.accept_frames(&mut frames).get();
+        let accepted = sizes.len() - frames.messages() as usize;
         assert!(accepted > 0 && last == first - 1 + accepted as u64);
         sizes[..accepted]
             .iter()
