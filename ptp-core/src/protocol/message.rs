@@ -136,8 +136,7 @@ impl Message {
 
     /// As its batch would lend it.
     #[inline]
-    #[must_use]
-    pub fn lend(&self) -> MessageRef<'_> {
+    pub(crate) fn lend(&self) -> MessageRef<'_> {
         let group = &*self.group;
         let place = self.place as usize;
         MessageRef::new(
