@@ -157,6 +157,9 @@ impl Feed {
     /// Nothing came for a while: gives back the memory of the last burst.
     pub(super) fn rest(&mut self) {
         self.messages_in = Vec::new();
+        if let Some(batches) = &mut self.batches {
+            batches.shrink_to_fit();
+        }
     }
 
     /// Tells of an interruption, unless the application has yet to hear of the end of another: that
@@ -282,6 +285,20 @@ mod tests {
         }
         feed.put_batches(&mut vec![batch(7, 5)]);
         assert_eq!(feed.waiting(), 5);
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_of_batches_is_given_back() {
+        let (events, taken) = unbounded();
+        let mut feed = Feed::new(events, None, true);
+        feed.put_batches(&mut (1..=1_000).map(|first| batch(first, 1)).collect());
+        let capacity = |feed: &Feed| feed.batches.as_ref().map(VecDeque::capacity);
+        assert!(capacity(&feed) >= Some(1_000));
+        assert_eq!(take(&taken, 999).len(), 999);
+        assert_eq!(feed.waiting(), 1);
+        feed.rest();
+        assert_eq!(capacity(&feed), Some(1));
+        assert_eq!(feed.waiting(), 1);
     }
 
     #[test]
