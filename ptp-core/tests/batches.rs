@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use ptp_core::{
-    Batch, Config, Event, FlushError, Message, MessageKind, Reason, SendAllError, SendError,
-    Session,
+    Batch, Config, Event, FlushError, Message, MessageKind, Reason, Secret, SendAllError,
+    SendError, Session,
 };
 use support::network::{network, resumed};
 use support::{
@@ -125,6 +125,27 @@ fn a_lent_message_is_what_the_message_is() {
     }
     let back = messages(&ana, texts.len());
     assert!(back.iter().map(Message::as_text).eq(texts.map(Some)));
+}
+
+#[test]
+fn a_secret_that_is_passed_on_in_its_batch_stays_one() {
+    let (ana, ben) = pair_with(Line::Memory(1_000), &Config::open(), &batches());
+    ana.sender().send("known").unwrap();
+    ana.sender().send(Secret("hidden".into())).unwrap();
+    let mut passed = 0;
+    while passed < 2 {
+        match next(&ben) {
+            Some(Event::Batch(batch)) => {
+                assert!(!format!("{batch:?} {:?}", batch.iter().last()).contains("hidden"));
+                ben.sender().send_all(&*batch).unwrap();
+                passed += batch.len();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let back = messages(&ana, 2);
+    let kinds = back.iter().map(Message::kind);
+    assert!(kinds.eq([MessageKind::Text, MessageKind::Secret]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::schema::Unfit;
 use super::*;
-use crate::{Event, Secret, doctest_pair};
+use crate::{Config, Event, Role, Secret, doctest_pair, transport};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -134,6 +134,40 @@ fn a_message_is_kept_with_whom_when_and_whether_it_was_delivered() {
     let one = &history.find(&HistoryFilter::default()).unwrap()[0];
     assert_eq!(one.fate, Fate::Delivered);
     assert!(one.delivered_at >= Some(one.sent_at));
+}
+
+#[test]
+fn each_message_of_a_batch_is_kept_but_a_secret() {
+    let folder = Folder::new();
+    let history = History::open(folder.file()).unwrap();
+    let (left, right) = transport::duplex(64 * 1024);
+    let mut config = Config::open();
+    config.batches = true;
+    let (session, peer) = std::thread::scope(|scope| {
+        let listening = scope.spawn(|| Session::over(right, Role::Listener, &Config::open()));
+        let session = Session::over(left, Role::Dialler, &config).unwrap();
+        (session, listening.join().unwrap().unwrap())
+    });
+    let recording = history.record(&session).unwrap();
+    let sender = peer.sender();
+    sender.send_all(["one", "two"]).unwrap();
+    sender.send(Secret("hidden".into())).unwrap();
+    sender.send_all([b"three"]).unwrap();
+    peer.finish();
+    session.finish();
+    listen(&session, &recording);
+    recording.flush(SOON).unwrap();
+    history.close(SOON);
+    let all = history.find(&HistoryFilter::default()).unwrap();
+    let kept = all
+        .iter()
+        .map(|entry| (entry.number, entry.content.clone()));
+    let text = |text: &str| Content::Text(text.into());
+    assert!(kept.eq([
+        (1, text("one")),
+        (2, text("two")),
+        (4, Content::Binary(b"three".to_vec())),
+    ]));
 }
 
 #[test]
