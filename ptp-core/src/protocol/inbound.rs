@@ -220,8 +220,12 @@ impl Inbound {
                 self.handle_piece(other, body)
             }
             kind::TIME => {
-                self.sent_ms = frame::take_time(self.buffer.bytes(body))?;
-                self.begin_run(None);
+                let sent_ms = frame::take_time(self.buffer.bytes(body))?;
+                // Said anew by each who hands over many messages: what came together stays together.
+                if sent_ms != self.sent_ms {
+                    self.sent_ms = sent_ms;
+                    self.begin_run(None);
+                }
                 Ok(())
             }
             other => match Control::take(other, self.buffer.bytes(body))? {

@@ -2,7 +2,7 @@
 
 use super::pair::{Ana, BUDGET, Ben, Pair, Scenario};
 use crate::protocol::frame::{self, kind};
-use crate::protocol::{Control, Credit, MAX_PLAINTEXT, Message, read_buffer};
+use crate::protocol::{Batch, Control, Credit, MAX_PLAINTEXT, Message, read_buffer};
 
 fn open() -> Pair {
     Scenario::new().without_handshake([9; 32]).open()
@@ -164,4 +164,27 @@ fn records_of_one_byte_each_leave_nothing_behind() {
     pair[Ben].hear(now, &wire).unwrap();
     assert!(pair[Ben].inbound.space().len() >= room);
     assert!(answer(&mut pair) < 64);
+}
+
+#[test]
+fn a_time_that_is_said_again_parts_no_batch() {
+    let mut pair = open();
+    let mut frames = Vec::new();
+    for ms in [7, 7, 7, 8, 7] {
+        frame::put_time(&mut frames, ms);
+        frames.extend(text("x"));
+    }
+    pair[Ana].seal(&frames);
+    let wire = std::mem::take(&mut pair[Ana].wire);
+    let inbound = &mut pair[Ben].inbound;
+    inbound.space()[..wire.len()].copy_from_slice(&wire);
+    inbound.handle_read(wire.len()).unwrap();
+    let mut batches: Vec<Batch> = Vec::new();
+    inbound.drain(&mut batches);
+    let counts = batches.iter().map(Batch::len);
+    assert_eq!(counts.collect::<Vec<_>>(), [3, 1, 1]);
+    let messages = batches.iter().flatten();
+    assert!(messages.clone().map(|it| it.id().get()).eq(1..=5));
+    let times = messages.map(|it| it.sent_at().duration_since(std::time::UNIX_EPOCH).unwrap());
+    assert!(times.map(|it| it.as_millis()).eq([7, 7, 7, 8, 7]));
 }
