@@ -383,3 +383,17 @@ fn clones_of_the_channel_share_the_batches() {
     heard.sort_unstable();
     assert!(heard.into_iter().eq(1..=50_000));
 }
+
+#[test]
+fn one_that_is_not_confirmed_leaves_the_others_room() {
+    for line in LINES {
+        let (mut narrow, mut confirm) = (Config::open(), Config::open());
+        (narrow.window_bytes, confirm.confirm) = (100, true);
+        let (ana, ben) = pair_with(line, &narrow, &confirm);
+        ana.sender().send_all(["0123456789"; 10]).unwrap();
+        let heard = messages(&ben, 10);
+        ben.confirm(heard[8].id());
+        let next = ana.sender().send_timeout("next", PATIENCE);
+        assert_eq!(next.unwrap().get(), 11);
+    }
+}

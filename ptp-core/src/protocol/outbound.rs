@@ -3,6 +3,7 @@
 //! Numbers are implicit: the first message of a direction is 1, and the connection keeps order.
 
 pub(crate) mod frames;
+mod resume;
 
 use std::collections::VecDeque;
 
@@ -231,13 +232,35 @@ impl Outbound {
         }
         self.granted = granted;
         self.acked = messages;
-        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.touches <= messages) {
+        self.let_go();
+        if self.held >= self.limits.bytes {
+            self.cut_acked();
+            self.let_go();
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) {
+        let acked = self.acked;
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.touches <= acked) {
             self.held -= chunk.bytes as u64;
             self.pulled -= 1;
             self.before = chunk.ends;
             self.reuse(chunk.frames);
         }
-        Ok(())
+    }
+
+    /// Makes a chunk of its own of what is acknowledged of the first: it must not fill the window.
+    fn cut_acked(&mut self) {
+        let point = ResumePoint {
+            received: self.acked,
+            partial: 0,
+        };
+        let chunks = self.chunks.len();
+        if let Some(at) = Point::find(self.chunks.range(..self.pulled), self.before, point) {
+            self.cut_at(&at, point);
+            self.pulled += self.chunks.len() - chunks;
+        }
     }
 
     /// The number of the last message that went to the network as a whole.
@@ -246,47 +269,6 @@ impl Outbound {
             Some(last) => self.chunks[last].ends,
             None => self.acked,
         }
-    }
-
-    /// Another connection stands: goes on where the peer says, and returns how many messages it
-    /// does not have.
-    pub(crate) fn resume(&mut self, point: ResumePoint, granted: Credit) -> Result<u64, Violation> {
-        if granted.messages < self.granted.messages || granted.bytes < self.granted.bytes {
-            return Err(Violation::Backwards);
-        }
-        let pulled = self.chunks.range(..self.pulled);
-        let at = Some(point)
-            .filter(|point| (self.acked..=self.sent()).contains(&point.received))
-            .and_then(|point| Point::find(pulled, self.before, self.misread(point)))
-            .ok_or(Violation::ResumePoint {
-                message: point.received.saturating_add(1),
-                partial: point.partial,
-            })?;
-        self.granted = granted;
-        self.pulled = self.cut_at(&at, point);
-        if planted(Bug::CreditAnew) {
-            self.accepted.bytes = 0;
-        }
-        if !planted(Bug::TimeNotRepeated) {
-            self.repeat_time(point.received);
-        }
-        let unpulled = self.chunks.range(self.pulled..);
-        self.unpulled = unpulled.map(|chunk| chunk.frames.len()).sum();
-        Ok(self.accepted.messages - point.received)
-    }
-
-    /// What the peer said, unless a bug is planted.
-    fn misread(&self, mut point: ResumePoint) -> ResumePoint {
-        if planted(Bug::ResumeTooFar) && point.received < self.sent() {
-            (point.received, point.partial) = (point.received + 1, 0);
-        }
-        if planted(Bug::ResumeTooEarly) && point.received > self.acked {
-            (point.received, point.partial) = (point.received - 1, 0);
-        }
-        if planted(Bug::PartialIgnored) {
-            point.partial = 0;
-        }
-        point
     }
 
     /// Sees to it that a chunk begins at a frame; returns its place.
@@ -302,26 +284,6 @@ impl Outbound {
             self.chunks.insert(at.chunk + 1, rest);
         }
         at.chunk + 1
-    }
-
-    /// Says the time anew in front of what is sent again: it may have been lost.
-    fn repeat_time(&mut self, received: u64) {
-        let sent_ms = match self.chunks.get(self.pulled) {
-            Some(chunk) if chunk.frames.first() != Some(&kind::TIME) => chunk.sent_ms,
-            _ => return,
-        };
-        let mut frames = Vec::new();
-        frame::put_time(&mut frames, sent_ms);
-        let chunk = Chunk {
-            frames: frames.into(),
-            ends: received,
-            // Kept as long as what it stands in front of.
-            touches: received + 1,
-            bytes: 0,
-            sent_ms,
-            breaks_off: false,
-        };
-        self.chunks.insert(self.pulled, chunk);
     }
 
     /// Keeps the memory of an acknowledged chunk for the next: to give it back to the system and to

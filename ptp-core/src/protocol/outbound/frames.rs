@@ -194,6 +194,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_acknowledged_of_a_chunk_does_not_fill_the_window() {
+        let mut outbound = Outbound::new(credit(1_000, 90), WIDE);
+        outbound.accept_frames(&mut tens(9));
+        pulled(&mut outbound);
+        outbound.handle_ack(0, WIDE).unwrap();
+        assert!(!outbound.has_room());
+        for (acked, room) in [(1, 1), (5, 4), (8, 3)] {
+            outbound.handle_ack(acked, WIDE).unwrap();
+            let mut more = tens(9);
+            outbound.accept_frames(&mut more);
+            assert_eq!(9 - more.messages(), room, "{acked}");
+        }
+        // A new connection goes on in what is left, and the rest is handed back.
+        let point = crate::protocol::ResumePoint {
+            received: 9,
+            partial: 0,
+        };
+        assert_eq!(outbound.resume(point, WIDE), Ok(8));
+        let (unsent, unconfirmed) = outbound.finish();
+        let all = unconfirmed.iter().chain(&unsent);
+        assert!(all.map(|message| message.id().get()).eq(9..=17));
+    }
+
+    #[test]
     fn they_keep_their_place_among_single_ones_and_come_back_whole() {
         let mut outbound = Outbound::new(WIDE, WIDE);
         outbound.accept("one", Some(1_000));
