@@ -200,7 +200,7 @@ pub enum SendError<P> {
 
 /// Why not all of several messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{accepted} messages were accepted, and the next was not")]
+#[error("of several messages the first {accepted} were accepted, and the next was not")]
 #[non_exhaustive]
 pub struct SendAllError {
     /// How many were: the first so many. The others were not.

@@ -9,6 +9,8 @@ use crate::protocol::{COPY_BELOW, Copied, Frames, MessageId, Payload};
 
 /// How many bytes of small messages are encoded before they are handed over.
 const GATHER: usize = 64 * 1024;
+/// From how many messages on they probably fill a good part of that.
+const MANY: usize = 64;
 
 /// Sends messages over a session. Clones send over the same session, from any thread; each
 /// message keeps its place behind those that `send` returned from before.
@@ -84,6 +86,9 @@ impl Sender {
     /// Sends messages one behind the other, as [`send`](Self::send) does each, for less: a program
     /// that has many at hand takes the lock once for some hundred small ones. Returns the number of the
     /// last; `None` if there were none. Messages of other threads may come between them.
+    ///
+    /// They go out as soon as 64 KiB of them are gathered, or there are no more: an iterator that waits
+    /// for something holds those before it back.
     ///
     /// # Errors
     /// [`SendAllError`] says how many were accepted, and why the next was not, as `send` would.
@@ -231,6 +236,13 @@ impl<'a> Several<'a> {
         let Link::Encrypted(shared) = &self.sender.link else {
             return messages.into_iter().try_for_each(|it| self.send_one(it));
         };
+        let messages = messages.into_iter();
+        let many = messages.size_hint().0 >= MANY;
+        // A few need no large buffer, nor the lock for it.
+        let buffer = || match many {
+            true => shared.lock().connection.outbound().buffer(GATHER),
+            false => Vec::new(),
+        };
         let limit = shared.lock().connection.max_message();
         let mut gathered: Option<Frames> = None;
         for message in messages {
@@ -240,9 +252,7 @@ impl<'a> Several<'a> {
                 self.send_one(message)?;
                 continue;
             }
-            let frames = gathered.get_or_insert_with(|| {
-                Frames::new(shared.lock().connection.outbound().buffer(0), unix_ms())
-            });
+            let frames = gathered.get_or_insert_with(|| Frames::new(buffer(), unix_ms()));
             frames.push(message.kind(), content);
             if frames.len() >= GATHER {
                 self.hand_over(shared, gathered.take())?;

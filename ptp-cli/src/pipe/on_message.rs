@@ -45,7 +45,7 @@ impl Program {
 
 /// Runs the program, and sends answers in the order of the messages.
 ///
-/// Its queue holds at most as many as may run; other messages wait in the event channel.
+/// Its queue holds at most as many as may run; other messages wait where they came from.
 pub(super) struct OnMessage {
     program: Program,
     queue: VecDeque<Turn>,

@@ -47,7 +47,7 @@ pub(super) struct Feed {
     /// messages were put in with each and before, as far as they were not yet taken.
     batches: Option<VecDeque<(u64, u64)>>,
     /// Messages of batches that were taken.
-    taken: u64,
+    taken_messages: u64,
     /// The ranks of those that are no messages and were not yet taken when it looked last.
     others: Vec<(u64, Kind)>,
     delivered: u64,
@@ -74,7 +74,7 @@ impl Feed {
             confirmed,
             messages_in: Vec::new(),
             batches: batches.then(VecDeque::new),
-            taken: 0,
+            taken_messages: 0,
             others: Vec::new(),
             delivered: 0,
             told: None,
@@ -108,9 +108,9 @@ impl Feed {
             return length - self.others.len();
         };
         while let Some((_, messages)) = batches.pop_front_if(|(rank, _)| *rank <= taken) {
-            self.taken = messages;
+            self.taken_messages = messages;
         }
-        usize::try_from(self.messages - self.taken).unwrap_or(usize::MAX)
+        usize::try_from(self.messages - self.taken_messages).unwrap_or(usize::MAX)
     }
 
     /// Hands over what one read brought.

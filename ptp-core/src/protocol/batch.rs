@@ -30,6 +30,7 @@ use super::varint;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Batch {
     pub(super) block: Arc<Block>,
     /// Which of the block's frames is that of the first.
@@ -222,6 +223,24 @@ impl<'a> MessageRef<'a> {
     pub fn as_text(self) -> Option<&'a str> {
         let content = self.kind().is_text().then_some(self.content)?;
         str::from_utf8(content).ok()
+    }
+}
+
+impl AsRef<[u8]> for MessageRef<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.content
+    }
+}
+
+impl PartialEq<str> for MessageRef<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.kind().is_text() && self.content == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for MessageRef<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
     }
 }
 

@@ -168,7 +168,7 @@ impl AsRef<[u8]> for Message {
 
 impl PartialEq<str> for Message {
     fn eq(&self, other: &str) -> bool {
-        self.kind().is_text() && self.as_bytes() == other.as_bytes()
+        self.lend() == *other
     }
 }
 

@@ -1,6 +1,6 @@
 //! Messages that were encoded before they are accepted: what is copied outside of the lock.
 
-use super::Outbound;
+use super::{CHUNK, Outbound, SPARE_FROM};
 use crate::protocol::frame::{self, Credit, kind};
 use crate::protocol::kept::Chunk;
 use crate::protocol::message::{MessageId, MessageKind};
@@ -9,8 +9,9 @@ use crate::protocol::message::{MessageId, MessageKind};
 #[derive(Debug)]
 pub(crate) struct Frames {
     bytes: Vec<u8>,
-    /// When they were taken over, if that stands in front of them.
+    /// When they were taken over, if that stands in front of them; and in how many bytes.
     sent_ms: Option<u64>,
+    time: usize,
     /// Messages in it, and their bytes.
     content: Credit,
 }
@@ -20,6 +21,7 @@ impl Frames {
     pub(crate) fn new(mut bytes: Vec<u8>, unix_ms: u64) -> Self {
         frame::put_time(&mut bytes, unix_ms);
         Self {
+            time: bytes.len(),
             bytes,
             sent_ms: Some(unix_ms),
             content: Credit::default(),
@@ -71,6 +73,7 @@ impl Frames {
         Self {
             bytes: std::mem::replace(&mut self.bytes, rest),
             sent_ms: self.sent_ms.take(),
+            time: std::mem::take(&mut self.time),
             content,
         }
     }
@@ -81,23 +84,48 @@ impl Outbound {
     /// The caller has asked `has_room`, and whether the session is closing.
     pub(crate) fn accept_frames(&mut self, frames: &mut Frames) -> MessageId {
         let now = frames.take(self.room());
-        self.cut_whole();
-        self.last_chunk = now.len();
-        self.unpulled += now.len();
+        let few = now.len() < SPARE_FROM;
+        if !few {
+            // Before they are counted.
+            self.cut_whole();
+        }
         self.accepted.messages += now.content.messages;
         self.accepted.bytes += now.content.bytes;
         self.held += now.content.bytes;
+        if few {
+            self.append(&now);
+        } else {
+            self.push_frames(now);
+        }
+        MessageId(self.accepted.messages)
+    }
+
+    /// A few go where single ones go.
+    fn append(&mut self, frames: &Frames) {
+        if self.open.is_empty() {
+            self.begin_chunk(frames.len(), frames.sent_ms.unwrap_or(self.sent_ms));
+        }
+        self.open.extend_from_slice(&frames.bytes[frames.time..]);
+        self.open_bytes += frames.content.bytes as usize;
+        if self.open.len() >= CHUNK {
+            self.cut_whole();
+        }
+    }
+
+    /// Many are a chunk as they are.
+    fn push_frames(&mut self, frames: Frames) {
+        self.last_chunk = frames.len();
+        self.unpulled += frames.len();
         self.chunks.push_back(Chunk {
-            frames: now.bytes.into(),
             ends: self.accepted.messages,
             touches: self.accepted.messages,
-            bytes: now.content.bytes as usize,
+            bytes: frames.content.bytes as usize,
             sent_ms: self.sent_ms,
             breaks_off: false,
+            frames: frames.bytes.into(),
         });
         // Meanwhile others may have said a later one.
-        self.sent_ms = now.sent_ms.unwrap_or(self.sent_ms);
-        MessageId(self.accepted.messages)
+        self.sent_ms = frames.sent_ms.unwrap_or(self.sent_ms);
     }
 
     /// How many messages may begin, and how many bytes they may have if the last is to end within
@@ -117,6 +145,7 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::message::Message;
 
     const WIDE: Credit = Credit {
         messages: 1_000,
@@ -219,53 +248,84 @@ mod tests {
 
     #[test]
     fn they_keep_their_place_among_single_ones_and_come_back_whole() {
-        let mut outbound = Outbound::new(WIDE, WIDE);
-        outbound.accept("one", Some(1_000));
-        assert_eq!(outbound.accept_frames(&mut tens(2)).get(), 3);
-        assert_eq!(outbound.accept("four", Some(2_000)).get(), 4);
-        let (unsent, unconfirmed) = outbound.finish();
-        assert!(unconfirmed.is_empty());
-        let ids: Vec<u64> = unsent.iter().map(|message| message.id().get()).collect();
-        assert_eq!(ids, [1, 2, 3, 4]);
-        assert_eq!(unsent[0], "one");
-        assert_eq!(unsent[2].as_bytes(), [7; 10]);
-        assert_eq!(unsent[3], "four");
-        let sent_at = unsent.iter().map(|message| message.sent_at());
-        let since = sent_at.map(|at| at.duration_since(std::time::UNIX_EPOCH).unwrap());
-        assert!(
-            since
-                .map(|it| it.as_millis())
-                .eq([1_000, 1_500, 1_500, 2_000])
-        );
+        for count in [2, 500] {
+            let mut outbound = Outbound::new(WIDE, WIDE);
+            outbound.accept("one", Some(1_500));
+            let last = outbound.accept_frames(&mut tens(count)).get();
+            assert_eq!(last, 1 + count as u64);
+            let unix_ms = outbound.wants_time().then_some(2_000);
+            assert_eq!(outbound.accept("last", unix_ms).get(), last + 1);
+            let (unsent, unconfirmed) = outbound.finish();
+            assert!(unconfirmed.is_empty());
+            let ids = unsent.iter().map(|message| message.id().get());
+            assert!(ids.eq(1..=last + 1));
+            assert_eq!(unsent[0], "one");
+            assert_eq!(unsent[count].as_bytes(), [7; 10]);
+            assert_eq!(unsent[count + 1], "last");
+        }
     }
 
     #[test]
     fn the_time_of_what_came_between_holds_for_what_found_no_room() {
-        let mut outbound = Outbound::new(WIDE, credit(1, 1_000));
-        let mut waiting = tens(2);
-        outbound.accept_frames(&mut waiting);
-        outbound.handle_ack(0, credit(9, 1_000)).unwrap();
-        outbound.accept("between", Some(2_000));
-        outbound.accept_frames(&mut waiting);
-        let (unsent, _) = outbound.finish();
-        let sent_at = unsent.iter().map(|message| message.sent_at());
+        // As few as go where single ones go, and as many as are a chunk.
+        for rest in [1, 400] {
+            let mut outbound = Outbound::new(WIDE, credit(500, 100_000));
+            let mut frames = tens(500 + rest);
+            outbound.accept_frames(&mut frames);
+            pulled(&mut outbound);
+            outbound.handle_ack(0, WIDE).unwrap();
+            assert!(outbound.wants_time());
+            outbound.accept("between", Some(2_000));
+            outbound.accept_frames(&mut frames);
+            let (unsent, unconfirmed) = outbound.finish();
+            assert_eq!(sent_ms(&unconfirmed), vec![1_500; 500]);
+            assert_eq!(sent_ms(&unsent), vec![2_000; 1 + rest]);
+        }
+    }
+
+    fn sent_ms(messages: &[Message]) -> Vec<u128> {
+        let sent_at = messages.iter().map(|message| message.sent_at());
         let since = sent_at.map(|at| at.duration_since(std::time::UNIX_EPOCH).unwrap());
-        assert!(since.map(|it| it.as_millis()).eq([1_500, 2_000, 2_000]));
+        since.map(|since| since.as_millis()).collect()
+    }
+
+    #[test]
+    fn a_few_are_no_chunk_of_their_own() {
+        let mut outbound = Outbound::new(WIDE, WIDE);
+        outbound.accept("one", Some(1_500));
+        for _ in 0..20 {
+            outbound.accept_frames(&mut tens(2));
+        }
+        // One time and one chunk for them all.
+        let mut chunks = Vec::new();
+        outbound.pull(&mut chunks, usize::MAX);
+        assert_eq!(chunks.len(), 1);
+        let expected = pulled_of(&["one"], &tens(40));
+        assert_eq!(chunks[0], expected);
+    }
+
+    /// What these are on the wire, if they are accepted at 1,500 ms.
+    fn pulled_of(first: &[&str], frames: &Frames) -> Vec<u8> {
+        let mut expected = Frames::new(Vec::new(), 1_500);
+        for text in first {
+            expected.push(MessageKind::Text, text.as_bytes());
+        }
+        [&expected.bytes, &frames.bytes[frames.time..]].concat()
     }
 
     #[test]
     fn a_write_is_full_when_as_much_waits() {
         let mut outbound = Outbound::new(WIDE, WIDE);
-        outbound.accept_frames(&mut tens(50));
-        assert!(outbound.fills(600) && !outbound.fills(700));
+        outbound.accept_frames(&mut tens(500));
+        assert!(outbound.fills(6_000) && !outbound.fills(7_000));
         pulled(&mut outbound);
         assert!(!outbound.fills(1));
         // What a new connection is to repeat waits again.
         let point = crate::protocol::ResumePoint {
-            received: 25,
+            received: 250,
             partial: 0,
         };
         outbound.resume(point, WIDE).unwrap();
-        assert!(outbound.fills(300) && !outbound.fills(350));
+        assert!(outbound.fills(3_000) && !outbound.fills(3_500));
     }
 }
