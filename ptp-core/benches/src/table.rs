@@ -34,7 +34,7 @@ impl Run {
 
 /// Prints a workload's table; `runs` has a row for each of `peers`, with a run for each round.
 ///
-/// The ratio is the reference's figure over the peer's, round by round, and of those the median.
+/// The ratios are each reference's figure over the peer's, round by round, and of those the median.
 /// Under `others` stands the worst round, in per cent of one processor.
 pub(crate) fn print(workload: Workload, peers: &[PeerName], runs: &[Vec<Run>]) {
     let figures = |runs: &Vec<Run>| {
@@ -42,35 +42,33 @@ pub(crate) fn print(workload: Workload, peers: &[PeerName], runs: &[Vec<Run>]) {
             .map(|run| run.figure(workload))
             .collect::<Vec<f64>>()
     };
-    // Whoever left the reference out is compared with the first.
-    let reference = peers
-        .iter()
-        .position(|peer| peer.is_reference())
-        .unwrap_or(0);
-    let reference_figures = figures(&runs[reference]);
+    let mut references: Vec<usize> = (0..peers.len())
+        .filter(|at| peers[*at].is_reference())
+        .collect();
+    if references.is_empty() {
+        // Whoever left them out compares with the first.
+        references.push(0);
+    }
     let has_tail = workload == Workload::RoundTrip;
 
-    println!("\n{}; {} rounds", workload.title(), reference_figures.len());
-    let ratio = format!("{}/peer", name(peers[reference]));
+    println!("\n{}; {} rounds", workload.title(), runs[0].len());
     print!("{:<12} {:>8} {:>8} {:>8}", "peer", "median", "min", "max");
-    println!(
-        "{} {:>10} {ratio:>10} {:>9}",
-        if has_tail { "      p99" } else { "" },
-        "CPU ns/msg",
-        "others %"
-    );
+    let tail = if has_tail { "      p99" } else { "" };
+    print!("{tail} {:>10}", "CPU ns/msg");
+    for at in &references {
+        print!(" {:>16}", format!("{}/peer", name(peers[*at])));
+    }
+    println!(" {:>9}", "others %");
 
+    let all = |at: usize| &runs[at];
     for (peer, runs) in peers.iter().zip(runs) {
-        let figures = sorted(figures(runs));
-        let ratios = reference_figures
-            .iter()
-            .zip(runs)
-            .map(|(ours, theirs)| ours / theirs.figure(workload));
-        let (min, max) = (figures[0], figures[figures.len() - 1]);
+        let theirs = figures(runs);
+        let sorted = sorted(theirs.clone());
+        let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
         print!(
             "{:<12} {:>8.2} {min:>8.2} {max:>8.2}",
             name(*peer),
-            median(figures)
+            median(sorted)
         );
         if has_tail {
             print!(
@@ -82,12 +80,13 @@ pub(crate) fn print(workload: Workload, peers: &[PeerName], runs: &[Vec<Run>]) {
         let others = runs
             .iter()
             .map(|run| run.others.div_duration_f64(run.outcome.elapsed) * 100.0);
-        println!(
-            " {:>10.0} {:>10.2} {:>9.0}",
-            median(cpu),
-            median(ratios.collect()),
-            others.fold(0.0, f64::max)
-        );
+        print!(" {:>10.0}", median(cpu));
+        for at in &references {
+            let ours = figures(all(*at));
+            let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs);
+            print!(" {:>16.2}", median(ratios.collect()));
+        }
+        println!(" {:>9.0}", others.fold(0.0, f64::max));
     }
 }
 

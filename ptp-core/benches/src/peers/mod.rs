@@ -70,7 +70,7 @@ impl PeerName {
 
     /// Whether the others are compared with this one.
     pub(crate) fn is_reference(self) -> bool {
-        self == Self::Ptp
+        matches!(self, Self::Ptp | Self::PtpBatches)
     }
 
     /// [`play::dial`] as this peer.
