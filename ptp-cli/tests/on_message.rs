@@ -117,6 +117,20 @@ fn messages_wait_while_the_program_runs_and_none_is_lost() {
 }
 
 #[test]
+fn of_messages_that_came_together_no_more_run_at_once_than_may() {
+    let (_folder, fifo) = fifo();
+    let script = format!("mkdir '{fifo}.busy' || echo two at once; cat; rmdir '{fifo}.busy'");
+    let (server, port) = answering(&["--jobs", "1"], &shell(&script));
+    let mut caller = caller(&port, &[]);
+    let input: String = (1..=200).map(|number| format!("{number}\n")).collect();
+    caller.write(&input);
+    caller.prints("\n200\n");
+    caller.write("quit\n");
+    caller.wait().is(0, &input);
+    server.wait().is(0, "").is_content();
+}
+
+#[test]
 fn a_message_counts_as_delivered_when_its_program_is_started() {
     let (_folder, fifo) = fifo();
     let script = format!("cat < '{fifo}'");
