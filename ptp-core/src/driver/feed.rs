@@ -145,11 +145,9 @@ impl Feed {
     fn put_batch(&mut self, batch: Batch) {
         self.put += 1;
         self.messages += batch.len() as u64;
-        let rank = (self.put, self.messages);
-        self.batches
-            .as_mut()
-            .into_iter()
-            .for_each(|it| it.push_back(rank));
+        if let Some(ranks) = &mut self.batches {
+            ranks.push_back((self.put, self.messages));
+        }
         // As for messages.
         let _ = self.events.send(Event::Batch(Box::new(batch)));
     }

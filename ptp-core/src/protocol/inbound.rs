@@ -325,6 +325,7 @@ impl Inbound {
         self.runs.pop_if(|run| run.first == first);
         self.runs.push(Run {
             first,
+            // An assembled one has a block of its own.
             start: assembled.as_ref().map_or(self.frames.len(), |_| 0),
             sent_ms: self.sent_ms,
             assembled,
