@@ -106,21 +106,19 @@ fn answers_keep_the_order_of_the_messages_though_programs_run_at_once() {
 
 #[test]
 fn messages_wait_while_the_program_runs_and_none_is_lost() {
-    let (server, port) = answering(&[], &["cat"]);
-    let mut caller = caller(&port, &[]);
-    let input: String = (1..=200).map(|number| format!("{number}\n")).collect();
-    caller.write(&input);
-    caller.prints("\n200\n");
-    caller.write("quit\n");
-    caller.wait().is(0, &input);
-    server.wait().is(0, "").is_content();
+    repeats_what_comes_together(&[], &["cat"]);
 }
 
 #[test]
 fn of_messages_that_came_together_no_more_run_at_once_than_may() {
     let (_folder, fifo) = fifo();
     let script = format!("mkdir '{fifo}.busy' || echo two at once; cat; rmdir '{fifo}.busy'");
-    let (server, port) = answering(&["--jobs", "1"], &shell(&script));
+    repeats_what_comes_together(&["--jobs", "1"], &shell(&script));
+}
+
+/// Many messages at once come back, one by one and unchanged.
+fn repeats_what_comes_together(options: &[&str], program: &[&str]) {
+    let (server, port) = answering(options, program);
     let mut caller = caller(&port, &[]);
     let input: String = (1..=200).map(|number| format!("{number}\n")).collect();
     caller.write(&input);

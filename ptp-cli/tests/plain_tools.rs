@@ -39,7 +39,7 @@ fn listening(line: &str) -> (Ptp, String) {
     let deadline = Instant::now() + PATIENCE;
     while !fs::read_to_string("/proc/net/tcp").unwrap().contains(&row) {
         assert!(Instant::now() < deadline, "{line} does not listen");
-        thread::sleep(Duration::from_millis(5));
+        thread::yield_now();
     }
     (tool, port)
 }
