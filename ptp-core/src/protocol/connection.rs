@@ -91,7 +91,6 @@ impl Connection {
     }
 
     // Getters.
-
     /// Whether no message is accepted any more.
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
@@ -157,6 +156,11 @@ impl Connection {
     /// Whether both sides have said goodbye, and all that was taken is acknowledged.
     fn is_all_said(&self) -> bool {
         self.farewell.is_mutual() && self.all_acked() && self.receipts.all_told()
+    }
+
+    /// None behind all that is said: written while this side hangs up, it would look like a loss.
+    fn is_ack_wanted(&self) -> bool {
+        self.ack_due && !self.is_all_said()
     }
 
     fn all_acked(&self) -> bool {
@@ -272,7 +276,7 @@ impl Connection {
         self.outbound.accept(payload, unix_ms)
     }
 
-    /// Where messages are given that are accepted together, and memory for them is had.
+    /// Takes messages that are accepted together, and has memory for them.
     pub(crate) fn outbound(&mut self) -> &mut Outbound {
         &mut self.outbound
     }
@@ -310,7 +314,7 @@ impl Connection {
     /// Whether `poll_transmit` has something.
     pub(crate) fn wants_transmit(&self) -> bool {
         self.farewell.is_last_word_due().unwrap_or_else(|| {
-            self.ack_due
+            self.is_ack_wanted()
                 || self.outbound.has_unpulled()
                 || self.liveness.wants_transmit()
                 || self.ack_request_due
@@ -337,7 +341,7 @@ impl Connection {
         if self.farewell.has_left() {
             return;
         }
-        if self.ack_due || !self.receipts.all_told() {
+        if self.is_ack_wanted() || !self.receipts.all_told() {
             let (messages, credit) = self.receipts.acknowledge();
             Control::Ack { messages, credit }.put(&mut control);
             self.ack_due = false;
@@ -392,7 +396,5 @@ impl Connection {
 }
 
 fn push(out: &mut Vec<Bytes>, control: Vec<u8>) {
-    if !control.is_empty() {
-        out.push(control.into());
-    }
+    out.extend((!control.is_empty()).then(|| control.into()));
 }

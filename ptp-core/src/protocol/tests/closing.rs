@@ -315,3 +315,21 @@ fn what_is_handed_back_bears_the_time_at_which_it_was_accepted() {
     });
     assert!(times.eq(expected));
 }
+
+#[test]
+fn behind_both_goodbyes_nothing_is_written() {
+    for first in Who::BOTH {
+        let mut pair = Scenario::new().open();
+        pair.send(first, "last words");
+        pair[first].connection.close();
+        pair.carry(first);
+        assert!(pair.take(first.other()).is_some());
+        let now = pair.now;
+        pair[first.other()].look(now);
+        pair.carry(first.other());
+        for who in Who::BOTH {
+            assert!(pair[who].connection.is_finished());
+            assert!(!pair[who].connection.wants_transmit(), "{who:?}");
+        }
+    }
+}
