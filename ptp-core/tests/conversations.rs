@@ -46,6 +46,7 @@ macro_rules! conversations {
             over_tcp_6: Line::Tcp("[::1]") => $small
             over_tcp_by_name: Line::Tcp("localhost") => $small
             much_over_memory: Line::Memory(64 * 1024) => $large
+            much_in_pieces: Line::Pieces => $large
             much_over_tcp_4: Line::Tcp("127.0.0.1") => $large
             much_over_tcp_6: Line::Tcp("[::1]") => $large
         }

@@ -230,10 +230,7 @@ impl Shared {
         if !out.is_written() || !out.is_connected() {
             return;
         }
-        self.lock()
-            .connection
-            .poll_transmit(out.chunks(), out::BUDGET);
-        let result = out.seal().and_then(|()| out.write_some());
+        let result = self.seal_next(&mut out).and_then(|()| out.write_some());
         let mut state = self.lock();
         state.last_write = Instant::now();
         state.part_written = !out.is_written();
@@ -244,6 +241,18 @@ impl Shared {
             }
             Err(error) => self.fail(state, &out, error),
         }
+    }
+
+    /// Seals what is to be written next.
+    fn seal_next(&self, out: &mut Out) -> io::Result<()> {
+        self.lock()
+            .connection
+            .poll_transmit(out.frames(), out::BUDGET);
+        let result = out.seal();
+        if !out.lent().is_empty() {
+            self.lock().connection.outbound().keep(out.lent());
+        }
+        result
     }
 
     /// Writing failed: the reader is to notice and to tell. Whoever fails still holds `out`, so that

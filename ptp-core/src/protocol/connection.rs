@@ -329,7 +329,7 @@ impl Connection {
         self.outbound.fills(bytes)
     }
 
-    /// Appends frames that are to be sent, about `budget` bytes of them, to `out`.
+    /// Appends frames to be sent, about `budget` bytes, to `out`; lends long ones (`Outbound::pull`).
     pub(crate) fn poll_transmit(&mut self, out: &mut Vec<Bytes>, budget: usize) {
         let mut control = Vec::new();
         if let Some(last) = self.farewell.take_fault() {

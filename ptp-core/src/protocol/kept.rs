@@ -1,15 +1,20 @@
 //! Frames as they are kept until they are acknowledged: reading them back, and finding the place
 //! where a peer wants them to go on.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::frame::{self, ResumePoint, kind};
 use super::message::{Assembly, Message, MessageKind};
+use super::outgoing::Lent;
+use super::record::SealedInPlace;
 
 /// Frames that are kept until the last message in them is acknowledged.
 #[derive(Debug)]
 pub(super) struct Chunk {
+    /// Empty while they are lent.
     pub(super) frames: Bytes,
+    /// The records that they were sealed in, if they were sealed where they lie.
+    pub(super) sealed: Vec<SealedInPlace>,
     /// The number of the last message that ends in this chunk or before it.
     pub(super) ends: u64,
     /// The number of the last message that has a byte in this chunk or before it.
@@ -23,10 +28,49 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Takes off what stands behind `at`; what is left still has its old numbers.
+    /// Gives the frames away, to be sealed where they lie.
+    pub(super) fn lend(&mut self) -> Bytes {
+        std::mem::take(&mut self.frames)
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Takes back what was lent.
+    pub(super) fn take_back(&mut self, lent: Lent) {
+        (self.frames, self.sealed) = (lent.frames, lent.sealed);
+    }
+
+    /// Makes the frames plain again, if they are sealed.
+    pub(super) fn open(&mut self) {
+        let sealed = std::mem::take(&mut self.sealed);
+        if sealed.is_empty() {
+            return;
+        }
+        let frames = std::mem::take(&mut self.frames);
+        // Somebody may still be writing them.
+        let mut frames = frames
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let mut at = 0;
+        let opened = sealed.iter().try_for_each(|record| {
+            let ciphertext = frames.get_mut(at..at + record.length())?;
+            at += record.length();
+            record.open(ciphertext)
+        });
+        if opened.is_none() {
+            // This process's memory is damaged, and would be if they had lain there plain.
+            log::error!("a message that is kept for the peer is damaged");
+        }
+        self.frames = frames.freeze();
+    }
+
+    /// Takes off what stands behind `at`; what is left still has its old numbers. They are plain.
     pub(super) fn split_off(&mut self, at: &Point) -> Self {
         let rest = Self {
             frames: self.frames.split_off(at.offset),
+            sealed: Vec::new(),
             ends: self.ends,
             touches: self.touches,
             bytes: self.bytes - at.bytes,
@@ -124,7 +168,7 @@ impl Search {
     /// Steps over the next frame; returns whether there was one that the chunk does not break off.
     /// `None` if it is none of ours, which it always is.
     fn step(&mut self, frames: &[u8]) -> Option<bool> {
-        let frames = &frames[self.at.offset..];
+        let frames = frames.get(self.at.offset..)?;
         let Some(header) = frame::header(frames).ok()? else {
             return Some(false);
         };

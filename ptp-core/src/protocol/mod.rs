@@ -1,13 +1,13 @@
 //! The protocol: no I/O, no thread, no clock. Bytes and `now` go in, bytes and events come out.
 //!
 //! ```text
-//! hello ──→ handshake ──→ Keys ─┬─→ Sealer ──────────────────────────────→ records out
+//! hello ──→ handshake ──→ Keys ─┬─→ Sealer, Outgoing: what was pulled ───→ records out
 //!                               └─→ Inbound(Opener): records in ──→ Intake, messages
 //!                                          Connection: what is held, due and agreed
 //! ```
 //!
 //! A connection is a [`Connection`] (shared, small, under the driver's lock), an [`Inbound`] (the
-//! reader's alone) and a [`Sealer`] (the writer's alone). docs/protocol.md is the specification.
+//! reader's alone), a [`Sealer`] and an [`Outgoing`] (the writer's alone). docs/protocol.md is the specification.
 //! `plain/` is another protocol, for peers that do not speak this one.
 
 mod batch;
@@ -23,6 +23,7 @@ mod kept;
 mod liveness;
 mod message;
 mod outbound;
+mod outgoing;
 mod payload;
 pub(crate) mod plain;
 mod read_buffer;
@@ -52,6 +53,7 @@ pub(crate) use message::Block;
 pub use message::{Message, MessageId, MessageKind};
 pub(crate) use outbound::COPY_BELOW;
 pub(crate) use outbound::frames::Frames;
+pub(crate) use outgoing::{Lent, Outgoing};
 pub(crate) use payload::Copied;
 pub use payload::{Payload, Secret};
-pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer, TAG};
+pub(crate) use record::{MAX_PLAINTEXT, Opener, PREFIX, Sealer};

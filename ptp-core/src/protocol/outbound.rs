@@ -13,6 +13,7 @@ use super::error::Violation;
 use super::frame::{self, Credit, MAX_PART, ResumePoint, kind};
 use super::kept::{Chunk, KeptFrames, Point};
 use super::message::{Message, MessageId, MessageKind};
+use super::outgoing::{LENT_FROM, Lent};
 use super::payload::Payload;
 use crate::planted::{Bug, planted};
 
@@ -170,6 +171,7 @@ impl Outbound {
         self.unpulled += self.open.len();
         self.chunks.push_back(Chunk {
             frames: std::mem::take(&mut self.open).into(),
+            sealed: Vec::new(),
             ends,
             touches: self.accepted.messages,
             bytes: std::mem::take(&mut self.open_bytes),
@@ -185,6 +187,7 @@ impl Outbound {
         self.chunks.push_back(Chunk {
             bytes: body.len(),
             frames: body,
+            sealed: Vec::new(),
             ends,
             touches: self.accepted.messages,
             sent_ms: self.sent_ms,
@@ -203,7 +206,8 @@ impl Outbound {
     }
 
     /// Appends chunks that wait to `out`, until it holds `budget` bytes or nothing waits. It ends
-    /// where a frame ends, because control frames go next.
+    /// where a frame ends, because control frames go next. Those of `LENT_FROM` bytes and more are
+    /// lent, and must be given back (`keep`) before anything of them is written.
     pub(crate) fn pull(&mut self, out: &mut Vec<Bytes>, budget: usize) {
         if planted(Bug::EvictOldest) && self.is_full() {
             let _ = self.handle_ack(self.acked + 1, self.granted);
@@ -214,14 +218,29 @@ impl Outbound {
             if self.pulled == self.chunks.len() {
                 self.cut_whole();
             }
-            let Some(chunk) = self.chunks.get(self.pulled) else {
+            let Some(chunk) = self.chunks.get_mut(self.pulled) else {
                 return;
             };
-            bytes += chunk.frames.len();
-            self.unpulled -= chunk.frames.len();
+            let length = chunk.frames.len();
+            bytes += length;
+            self.unpulled -= length;
             broken_off = chunk.breaks_off;
-            out.push(chunk.frames.clone());
+            out.push(if length < LENT_FROM {
+                chunk.frames.clone()
+            } else {
+                chunk.lend()
+            });
             self.pulled += 1;
+        }
+    }
+
+    /// Takes back what was lent, in its order.
+    pub(crate) fn keep(&mut self, lent: &mut Vec<Lent>) {
+        let pulled = self.chunks.range_mut(..self.pulled).rev();
+        let lenders = pulled.filter(|chunk| chunk.is_lent());
+        // There are fewer if the peer acknowledged what was not even written.
+        for (lent, chunk) in lent.drain(..).rev().zip(lenders) {
+            chunk.take_back(lent);
         }
     }
 
@@ -257,6 +276,9 @@ impl Outbound {
             partial: 0,
         };
         let chunks = self.chunks.len();
+        if let Some(first) = self.chunks.front_mut() {
+            first.open();
+        }
         if let Some(at) = Point::find(self.chunks.range(..self.pulled), self.before, point) {
             self.cut_at(&at, point);
             self.pulled += self.chunks.len() - chunks;
@@ -325,8 +347,9 @@ impl Outbound {
         self.cut_whole();
         let (mut unsent, mut unconfirmed) = (Vec::new(), Vec::new());
         let mut frames = KeptFrames::default();
-        for (place, chunk) in std::mem::take(&mut self.chunks).iter().enumerate() {
-            let messages = frames.read(chunk);
+        for (place, mut chunk) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
+            chunk.open();
+            let messages = frames.read(&chunk);
             let first = chunk.ends + 1 - messages.len() as u64;
             let sent = place < self.pulled || planted(Bug::UnsentAsUnconfirmed);
             let list = if sent && !planted(Bug::UnconfirmedAsUnsent) {

@@ -19,7 +19,7 @@ use super::record::{self, Opener, PREFIX};
 
 /// One read from the network: large enough that its fixed costs vanish, small enough for the
 /// second-level cache. A part and a record fit in, unfinished, with room to spare. Measured together
-/// with the size of records (`driver/out.rs`).
+/// with the size of records (`outgoing.rs`).
 pub(super) const CAPACITY: usize = 160 * 1024;
 /// Blocks that are remembered in order to be used again once no message looks into them: as many
 /// as the default window fills, with blocks half full.

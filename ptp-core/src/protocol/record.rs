@@ -4,7 +4,11 @@
 //! records; each 2^20 records the key is replaced by Noise's `REKEY` (Noise specification,
 //! revision 34, section 4.2). The nonce goes on counting.
 
-use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use std::sync::Arc;
+
+use ring::aead::{
+    AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey,
+};
 use zeroize::Zeroizing;
 
 use super::error::Violation;
@@ -23,7 +27,8 @@ const REKEY_EVERY: u64 = 1 << 20;
 /// One direction's key and the number of its next record.
 struct Direction {
     suite: Suite,
-    key: LessSafeKey,
+    /// Shared with the records that were sealed in place by it.
+    key: Arc<LessSafeKey>,
     next: u64,
 }
 
@@ -37,7 +42,7 @@ impl Direction {
     }
 
     /// The nonce of the next record; counts it. Rekeys where one is due.
-    fn advance(&mut self) -> Option<Nonce> {
+    fn advance(&mut self) -> Option<NonceBytes> {
         if self.next > 0 && self.next.is_multiple_of(REKEY_EVERY) {
             self.rekey()?;
         }
@@ -50,33 +55,39 @@ impl Direction {
     fn rekey(&mut self) -> Option<()> {
         let mut fresh = Zeroizing::new([0u8; 32]);
         let nonce = nonce(self.suite, u64::MAX);
-        let _tag = self
-            .key
-            .seal_in_place_separate_tag(nonce, Aad::empty(), &mut *fresh)
-            .ok()?;
+        let _tag = seal(&self.key, nonce, &mut *fresh)?;
         self.key = ring_key(self.suite, &fresh)?;
         Some(())
     }
 }
 
-fn ring_key(suite: Suite, key: &[u8; 32]) -> Option<LessSafeKey> {
+type NonceBytes = [u8; NONCE_LEN];
+
+fn seal(key: &LessSafeKey, nonce: NonceBytes, plaintext: &mut [u8]) -> Option<Tag> {
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_separate_tag(nonce, Aad::empty(), plaintext)
+        .ok()
+}
+
+fn ring_key(suite: Suite, key: &[u8; 32]) -> Option<Arc<LessSafeKey>> {
     let algorithm = match suite {
         Suite::Aes256Gcm => &AES_256_GCM,
         Suite::ChaCha20Poly1305 => &CHACHA20_POLY1305,
     };
     // Fails only for a key of another length.
-    UnboundKey::new(algorithm, key).ok().map(LessSafeKey::new)
+    let key = UnboundKey::new(algorithm, key).ok()?;
+    Some(Arc::new(LessSafeKey::new(key)))
 }
 
 /// Noise's nonces: 32 zero bits, then the number, big-endian for AES-GCM, little-endian for
 /// ChaCha20-Poly1305 (Noise specification, sections 12.3 and 12.4).
-fn nonce(suite: Suite, number: u64) -> Nonce {
+fn nonce(suite: Suite, number: u64) -> NonceBytes {
     let mut bytes = [0u8; NONCE_LEN];
     bytes[4..].copy_from_slice(&match suite {
         Suite::Aes256Gcm => number.to_be_bytes(),
         Suite::ChaCha20Poly1305 => number.to_le_bytes(),
     });
-    Nonce::assume_unique_for_key(bytes)
+    bytes
 }
 
 /// Seals the records of one direction.
@@ -87,6 +98,12 @@ impl Sealer {
         Direction::new(suite, key).map(Self)
     }
 
+    /// The next record gets this number.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, number: u64) {
+        self.0.next = number;
+    }
+
     /// Seals the record that begins at `out[start]`: there `PREFIX` bytes were left free, and the
     /// plaintext, at most `MAX_PLAINTEXT` bytes, is all that stands behind them.
     ///
@@ -94,15 +111,76 @@ impl Sealer {
     pub(crate) fn seal(&mut self, out: &mut Vec<u8>, start: usize) -> Option<()> {
         let nonce = self.0.advance()?;
         let plaintext = &mut out[start + PREFIX..];
-        let length = u16::try_from(plaintext.len() + TAG).ok()?;
-        let tag = self
-            .0
-            .key
-            .seal_in_place_separate_tag(nonce, Aad::empty(), plaintext)
-            .ok()?;
-        out[start..start + PREFIX].copy_from_slice(&length.to_be_bytes());
+        let prefix = prefix(plaintext)?;
+        let tag = seal(&self.0.key, nonce, plaintext)?;
+        out[start..start + PREFIX].copy_from_slice(&prefix);
         out.extend_from_slice(tag.as_ref());
         Some(())
+    }
+
+    /// Seals a record whose plaintext, at most `MAX_PLAINTEXT` bytes, stays where it lies.
+    ///
+    /// `None` as `seal`.
+    pub(crate) fn seal_in_place(&mut self, plaintext: &mut [u8]) -> Option<SealedInPlace> {
+        let nonce = self.0.advance()?;
+        let prefix = prefix(plaintext)?;
+        let tag = seal(&self.0.key, nonce, plaintext)?;
+        Some(SealedInPlace {
+            prefix,
+            length: plaintext.len(),
+            tag,
+            key: Arc::clone(&self.0.key),
+            nonce,
+        })
+    }
+}
+
+/// How long the record with this plaintext will be.
+fn prefix(plaintext: &[u8]) -> Option<[u8; PREFIX]> {
+    let length = u16::try_from(plaintext.len() + TAG).ok()?;
+    Some(length.to_be_bytes())
+}
+
+/// A record that was sealed where it lies: what stands around it on the wire, and how it is opened
+/// again by who kept it.
+pub(crate) struct SealedInPlace {
+    prefix: [u8; PREFIX],
+    length: usize,
+    tag: Tag,
+    key: Arc<LessSafeKey>,
+    nonce: NonceBytes,
+}
+
+impl SealedInPlace {
+    /// What goes before it.
+    pub(crate) fn prefix(&self) -> [u8; PREFIX] {
+        self.prefix
+    }
+
+    /// How long it is, without what stands around it.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// What goes behind it.
+    pub(crate) fn tag(&self) -> &[u8] {
+        self.tag.as_ref()
+    }
+
+    /// Makes it plain again. `None` if that is not what was sealed.
+    pub(crate) fn open(&self, ciphertext: &mut [u8]) -> Option<()> {
+        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        self.key
+            .open_in_place_separate_tag(nonce, Aad::empty(), self.tag, ciphertext, 0..)
+            .ok()
+            .map(|_| ())
+    }
+}
+
+/// Says nothing of its key.
+impl std::fmt::Debug for SealedInPlace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SealedInPlace({} bytes)", self.length)
     }
 }
 
@@ -118,6 +196,7 @@ impl Opener {
     /// the front of `buffer`. Returns the plaintext's length.
     pub(crate) fn open(&mut self, buffer: &mut [u8], sealed: usize) -> Result<usize, Violation> {
         let nonce = self.0.advance().ok_or(Violation::RecordAuthentication)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
         self.0
             .key
             .open_within(nonce, Aad::empty(), buffer, sealed..)
@@ -169,6 +248,32 @@ mod tests {
                 assert_eq!(length(&record), Ok(Some(100 + TAG)));
                 assert_eq!(opener.open(&mut record, PREFIX), Ok(100));
                 assert_eq!(record[..100], [number; 100]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_where_it_lies_is_a_record_and_comes_back_across_rekeying() {
+        for suite in [Suite::Aes256Gcm, Suite::ChaCha20Poly1305] {
+            let (mut sealer, mut opener) = pair(suite);
+            sealer.skip_to(REKEY_EVERY - 2);
+            opener.0.next = REKEY_EVERY - 2;
+            let mut kept = Vec::new();
+            for number in 0u8..5 {
+                let mut bytes = vec![number; 100];
+                let sealed = sealer.seal_in_place(&mut bytes).unwrap();
+                let mut record = [&sealed.prefix()[..], &bytes, sealed.tag()].concat();
+                assert_eq!(sealed.length(), 100);
+                assert_eq!(opener.open(&mut record, PREFIX), Ok(100));
+                assert_eq!(record[..100], [number; 100]);
+                kept.push((bytes, sealed));
+            }
+            for (number, (bytes, sealed)) in (0..).zip(&mut kept) {
+                assert_ne!(*bytes, [number; 100]);
+                sealed.open(bytes).unwrap();
+                assert_eq!(*bytes, [number; 100]);
+                // It is no longer what was sealed.
+                assert_eq!(sealed.open(bytes), None);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A bounded duplex stream in memory, which can be told to fail as a network does.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -116,14 +116,15 @@ struct State {
 }
 
 impl State {
-    /// Takes over what fits of `bytes`.
-    fn write(&mut self, bytes: &[u8]) -> usize {
+    /// Takes over what fits of the bytes.
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> usize {
         let mut room = self.capacity - self.bytes.len();
         if let Some(at) = self.cut_at {
             room = room.min((at - self.passed) as usize);
         }
-        let length = bytes.len().min(room).min(self.slice);
-        for byte in &bytes[..length] {
+        let bytes = slices.iter().flat_map(|slice| slice.iter());
+        let before = self.passed;
+        for byte in bytes.take(room.min(self.slice)) {
             let corrupted = self.corrupt.contains(&self.passed);
             self.bytes.push_back(byte ^ u8::from(corrupted));
             self.passed += 1;
@@ -131,7 +132,7 @@ impl State {
         if self.cut_at == Some(self.passed) {
             self.end = Some(End::Cut);
         }
-        length
+        (self.passed - before) as usize
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> usize {
@@ -222,11 +223,15 @@ struct Writer(Arc<Pipe>);
 
 impl WriteHalf for Writer {
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)], deadline)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>], deadline: Instant) -> io::Result<usize> {
         self.0.wait(deadline, |state| {
             if state.end.is_some() {
                 return Some(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            match state.write(bytes) {
+            match state.write(slices) {
                 0 if state.end.is_some() => Some(Err(io::ErrorKind::BrokenPipe.into())),
                 0 => None,
                 length => Some(Ok(length)),
@@ -283,6 +288,18 @@ mod tests {
         assert_eq!(right.reader.read(&mut buffer, past()).unwrap(), 4);
         assert_eq!(&buffer[..4], b"abcd");
         assert_eq!(right.reader.read(&mut buffer, past()).unwrap(), 0);
+    }
+
+    #[test]
+    fn it_takes_as_much_of_several_slices_as_fits() {
+        let (mut left, mut right, faults) = ends();
+        let slices = [&b"a"[..], b"", b"bc", b"def"].map(IoSlice::new);
+        assert_eq!(left.writer.write_vectored(&slices, past()).unwrap(), 4);
+        let mut buffer = [0; 8];
+        assert_eq!(right.reader.read(&mut buffer, past()).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"abcd");
+        faults.slice(2);
+        assert_eq!(left.writer.write_vectored(&slices, past()).unwrap(), 2);
     }
 
     #[test]

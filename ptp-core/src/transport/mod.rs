@@ -3,7 +3,7 @@
 mod duplex;
 pub(crate) mod tcp;
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +52,19 @@ pub trait WriteHalf: Send {
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] when there was no room in time; any other error is final.
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
+
+    /// Writes at least one byte of the first of `slices` that has any, and as many more as go at once,
+    /// in their order. Otherwise as [`write`](Self::write), with which the default writes one slice.
+    ///
+    /// A large write comes in slices of 2, 16 and some thousand bytes: where a call costs much, a
+    /// transport should take them together.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>], deadline: Instant) -> io::Result<usize> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        first.map_or(Ok(0), |first| self.write(first, deadline))
+    }
 
     /// Tells the peer that nothing more comes; what was written still arrives.
     ///

@@ -4,7 +4,7 @@
 //! data is there, and a deadline costs no socket option. Elsewhere the socket's own timeouts wait;
 //! there a hang-up may be noticed only at the deadline, which the callers keep short.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,10 @@ impl ReadHalf for Tcp {
 impl WriteHalf for Tcp {
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
         system::write(&self.0, bytes, deadline)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>], deadline: Instant) -> io::Result<usize> {
+        system::write_vectored(&self.0, slices, deadline)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -107,7 +111,7 @@ mod system {
     use std::os::fd::AsFd;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::net::{RecvFlags, SendFlags, recv, send};
+    use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
     use super::*;
 
@@ -125,6 +129,18 @@ mod system {
     pub(super) fn write(stream: &TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
         attempt(stream, PollFlags::OUT, deadline, || {
             Ok(send(stream, bytes, SendFlags::DONTWAIT | NO_SIGNAL)?)
+        })
+    }
+
+    pub(super) fn write_vectored(
+        stream: &TcpStream,
+        slices: &[IoSlice<'_>],
+        deadline: Instant,
+    ) -> io::Result<usize> {
+        attempt(stream, PollFlags::OUT, deadline, || {
+            let mut nothing = SendAncillaryBuffer::default();
+            let flags = SendFlags::DONTWAIT | NO_SIGNAL;
+            Ok(sendmsg(stream, slices, &mut nothing, flags)?)
         })
     }
 
@@ -214,6 +230,17 @@ mod system {
         attempt(deadline, |wait| {
             stream.set_write_timeout(Some(wait))?;
             stream.write(bytes)
+        })
+    }
+
+    pub(super) fn write_vectored(
+        mut stream: &TcpStream,
+        slices: &[IoSlice<'_>],
+        deadline: Instant,
+    ) -> io::Result<usize> {
+        attempt(deadline, |wait| {
+            stream.set_write_timeout(Some(wait))?;
+            stream.write_vectored(slices)
         })
     }
 

@@ -17,12 +17,13 @@ pub(crate) mod proxy;
 
 #[cfg(target_os = "linux")]
 use std::fs;
+use std::io;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use ptp_core::transport::{self, Transport};
+use ptp_core::transport::{self, Duplex, Halves, Transport, WriteHalf};
 use ptp_core::{Config, End, Event, Listener, Message, Role, Session};
 
 /// What should come at once has so long: a loaded machine is no failure.
@@ -35,6 +36,8 @@ pub(crate) enum Line {
     Memory(usize),
     /// Memory that passes on one byte at a time.
     Slices,
+    /// Memory that takes one piece in a call, as a transport of an application's may.
+    Pieces,
     /// TCP to a listener at this host.
     Tcp(&'static str),
 }
@@ -58,12 +61,42 @@ pub(crate) fn pair_with(line: Line, dialler: &Config, listener: &Config) -> (Ses
             right.faults().slice(1);
             pair_over(left, right, dialler, listener)
         }
+        Line::Pieces => {
+            let (left, right) = transport::duplex(64 * 1024);
+            pair_over(Pieces(left), Pieces(right), dialler, listener)
+        }
         Line::Tcp(host) => {
             let listening = Listener::bind(&format!("{host}:0"), listener).unwrap();
             let port = listening.local_addr().unwrap().port();
             let dialler = Session::connect(&format!("{host}:{port}"), dialler).unwrap();
             (dialler, accept(&listening))
         }
+    }
+}
+
+/// A transport that knows no more than it must.
+struct Pieces(Duplex);
+
+struct PieceWriter(Box<dyn WriteHalf>);
+
+impl Transport for Pieces {
+    fn split(self) -> io::Result<Halves> {
+        let halves = self.0.split()?;
+        Ok(Halves {
+            writer: Box::new(PieceWriter(halves.writer)),
+            ..halves
+        })
+    }
+}
+
+impl WriteHalf for PieceWriter {
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        assert!(!bytes.is_empty());
+        self.0.write(bytes, deadline)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.finish()
     }
 }
 

@@ -123,6 +123,7 @@ impl Outbound {
             sent_ms: self.sent_ms,
             breaks_off: false,
             frames: frames.bytes.into(),
+            sealed: Vec::new(),
         });
         // Meanwhile others may have said a later one.
         self.sent_ms = frames.sent_ms.unwrap_or(self.sent_ms);

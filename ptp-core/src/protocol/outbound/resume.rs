@@ -13,6 +13,7 @@ impl Outbound {
         if granted.messages < self.granted.messages || granted.bytes < self.granted.bytes {
             return Err(Violation::Backwards);
         }
+        self.chunks.range_mut(..self.pulled).for_each(Chunk::open);
         let pulled = self.chunks.range(..self.pulled);
         let at = Some(point)
             .filter(|point| (self.acked..=self.sent()).contains(&point.received))
@@ -58,6 +59,7 @@ impl Outbound {
         frame::put_time(&mut frames, sent_ms);
         let chunk = Chunk {
             frames: frames.into(),
+            sealed: Vec::new(),
             ends: received,
             // Kept as long as what it stands in front of.
             touches: received + 1,

@@ -11,6 +11,7 @@ mod random;
 mod recorded;
 mod recorded_resume;
 mod resuming;
+mod sealing;
 mod shake;
 mod simulation;
 mod tampering;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::shake::{DIALLER, Fixed, LISTENER, handshake_between, opening};
 use crate::protocol::record::Opener;
 use crate::protocol::{
-    Connection, Control, Credit, Greeting, Inbound, Intake, Limits, MAX_PLAINTEXT, Message,
-    Opening, PREFIX, Payload, Sealer, Suite, Violation,
+    Connection, Control, Credit, Greeting, Inbound, Intake, Limits, Message, Opening, Outgoing,
+    PREFIX, Payload, Sealer, Suite, Violation,
 };
 
 /// The Unix time at which each test begins, in milliseconds.
@@ -192,10 +192,12 @@ pub(super) struct Side {
 impl Side {
     /// Writes what the machine wants to send; about `budget` bytes of it.
     pub(super) fn speak(&mut self, budget: usize) {
-        let mut chunks = Vec::new();
-        self.connection.poll_transmit(&mut chunks, budget);
-        for chunk in chunks.concat().chunks(MAX_PLAINTEXT) {
-            self.seal(chunk);
+        let (mut outgoing, mut lent) = (Outgoing::default(), Vec::new());
+        self.connection.poll_transmit(outgoing.frames(), budget);
+        outgoing.seal(&mut self.sealer, &mut lent).unwrap();
+        self.connection.outbound().keep(&mut lent);
+        for piece in outgoing.pieces() {
+            self.wire.extend_from_slice(piece);
         }
     }
 

@@ -7,9 +7,7 @@ mod time;
 use std::time::{Duration, SystemTime};
 
 use super::pair::{Ana, BEGAN_MS, BUDGET, Ben, Pair, Scenario, WINDOW, Who};
-use crate::protocol::{
-    ClosedBy, Control, Credit, Limits, MAX_PLAINTEXT, Message, PREFIX, ResumePoint, TAG, Violation,
-};
+use crate::protocol::{ClosedBy, Control, Credit, Limits, Message, ResumePoint, Violation};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -112,9 +110,9 @@ fn what_was_lost_on_its_way_is_sent_again_behind_what_arrived() {
 
 #[test]
 fn of_a_message_in_parts_only_what_is_missing_is_sent_again() {
-    // 200,000 bytes are three parts and an end, in four records. A record is shorter than a part.
-    for records in 0..=3 {
-        let parts = usize::saturating_sub(records, 1);
+    // 200,000 bytes are three parts and an end. Records make of each more than its length.
+    for lengths in 0..=3 {
+        let parts = usize::saturating_sub(lengths, 1);
         let mut pair = open();
         pair.send(Ana, "before");
         pair.carry(Ana);
@@ -122,7 +120,7 @@ fn of_a_message_in_parts_only_what_is_missing_is_sent_again() {
         pair.send(Ana, "behind");
         speak_all(&mut pair, Ana);
         let whole = pair[Ana].wire.len();
-        carry_some(&mut pair, Ana, records * (PREFIX + MAX_PLAINTEXT + TAG));
+        carry_some(&mut pair, Ana, lengths * PART as usize);
         assert_eq!(pair.opening(Ben).resume, point(1, parts as u64 * PART));
         pair.cut();
         assert_eq!(pair.resume(), [2, 0]);
