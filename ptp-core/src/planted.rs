@@ -50,6 +50,8 @@ bugs! {
     NeverDead,
     /// A peer is dead as soon as the clock has jumped.
     DeadAfterJump,
+    /// What was sealed where it is kept is sent again, or handed back, as it lies there.
+    KeptSealed,
     /// What perhaps was delivered is handed back as if it surely was not.
     UnconfirmedAsUnsent,
     /// What surely was not delivered is handed back as if it perhaps was.

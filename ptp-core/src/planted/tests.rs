@@ -57,6 +57,11 @@ fn caught_by(bug: Bug) -> &'static [&'static str] {
             SIMULATION,
         ],
         Bug::DeadAfterJump => &["a_clock_that_jumps_kills_nobody_who_answers", SIMULATION],
+        Bug::KeptSealed => &[
+            "what_was_sealed_is_plain_where_it_is_sent_again_and_handed_back",
+            "what_is_handed_back_is_exact_after_any_number_of_pulls",
+            SIMULATION,
+        ],
         Bug::UnconfirmedAsUnsent => &[
             "what_is_handed_back_is_exact_after_any_number_of_pulls",
             SIMULATION,

@@ -271,14 +271,16 @@ impl Outbound {
 
     /// Makes a chunk of its own of what is acknowledged of the first: it must not fill the window.
     fn cut_acked(&mut self) {
+        match self.chunks.front_mut() {
+            Some(first) if self.acked > self.before && !first.is_lent() => first.open(),
+            // Who acknowledges what is not even written makes no room.
+            _ => return,
+        }
         let point = ResumePoint {
             received: self.acked,
             partial: 0,
         };
         let chunks = self.chunks.len();
-        if let Some(first) = self.chunks.front_mut() {
-            first.open();
-        }
         if let Some(at) = Point::find(self.chunks.range(..self.pulled), self.before, point) {
             self.cut_at(&at, point);
             self.pulled += self.chunks.len() - chunks;

@@ -98,6 +98,12 @@ impl Sealer {
         Direction::new(suite, key).map(Self)
     }
 
+    /// How many hold its present key: itself, and each record that it sealed in place.
+    #[cfg(test)]
+    pub(crate) fn key_holders(&self) -> usize {
+        Arc::strong_count(&self.0.key)
+    }
+
     /// The next record gets this number.
     #[cfg(test)]
     pub(crate) fn skip_to(&mut self, number: u64) {
@@ -127,7 +133,6 @@ impl Sealer {
         let tag = seal(&self.0.key, nonce, plaintext)?;
         Some(SealedInPlace {
             prefix,
-            length: plaintext.len(),
             tag,
             key: Arc::clone(&self.0.key),
             nonce,
@@ -145,7 +150,6 @@ fn prefix(plaintext: &[u8]) -> Option<[u8; PREFIX]> {
 /// again by who kept it.
 pub(crate) struct SealedInPlace {
     prefix: [u8; PREFIX],
-    length: usize,
     tag: Tag,
     key: Arc<LessSafeKey>,
     nonce: NonceBytes,
@@ -159,7 +163,7 @@ impl SealedInPlace {
 
     /// How long it is, without what stands around it.
     pub(crate) fn length(&self) -> usize {
-        self.length
+        usize::from(u16::from_be_bytes(self.prefix)) - TAG
     }
 
     /// What goes behind it.
@@ -180,7 +184,7 @@ impl SealedInPlace {
 /// Says nothing of its key.
 impl std::fmt::Debug for SealedInPlace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "SealedInPlace({} bytes)", self.length)
+        write!(formatter, "SealedInPlace({} bytes)", self.length())
     }
 }
 

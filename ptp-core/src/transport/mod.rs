@@ -56,8 +56,8 @@ pub trait WriteHalf: Send {
     /// Writes at least one byte of the first of `slices` that has any, and as many more as go at once,
     /// in their order. Otherwise as [`write`](Self::write), with which the default writes one slice.
     ///
-    /// A large write comes in slices of 2, 16 and some thousand bytes: where a call costs much, a
-    /// transport should take them together.
+    /// A large write comes in slices of some twenty and some thousand bytes in turn: where a call costs
+    /// much, a transport should take them together.
     ///
     /// # Errors
     /// Those of `write`.

@@ -13,11 +13,16 @@ impl Outbound {
         if granted.messages < self.granted.messages || granted.bytes < self.granted.bytes {
             return Err(Violation::Backwards);
         }
-        self.chunks.range_mut(..self.pulled).for_each(Chunk::open);
+        let heard = self.misread(point);
+        // The others only wait for their acknowledgement.
+        self.chunks
+            .range_mut(..self.pulled)
+            .filter(|chunk| chunk.touches > heard.received)
+            .for_each(Chunk::open);
         let pulled = self.chunks.range(..self.pulled);
-        let at = Some(point)
-            .filter(|point| (self.acked..=self.sent()).contains(&point.received))
-            .and_then(|point| Point::find(pulled, self.before, self.misread(point)))
+        let at = Some(heard)
+            .filter(|_| (self.acked..=self.sent()).contains(&point.received))
+            .and_then(|heard| Point::find(pulled, self.before, heard))
             .ok_or(Violation::ResumePoint {
                 message: point.received.saturating_add(1),
                 partial: point.partial,

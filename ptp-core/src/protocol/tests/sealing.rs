@@ -118,10 +118,10 @@ fn bodies(messages: &[Message]) -> Vec<&[u8]> {
     messages.iter().map(Message::as_bytes).collect()
 }
 
-/// Two thousand messages of 10 bytes, in one chunk.
-fn many() -> Frames {
+/// Messages of 10 bytes, from number `first` on: from 1,400 on they are lent.
+fn tens(first: u32, count: u32) -> Frames {
     let mut frames = Frames::new(Vec::new(), 1_500);
-    (0..2_000u32).for_each(|number| {
+    (first..first + count).for_each(|number| {
         frames.push(MessageKind::Text, format!("{number:010}").as_bytes());
     });
     frames
@@ -152,7 +152,7 @@ fn what_was_sealed_is_plain_where_it_is_sent_again_and_handed_back() {
     outbound.accept("short", Some(1_500));
     outbound.accept(bytes(50_000, 1), None);
     outbound.accept(bytes(200_000, 2), Some(1_600));
-    outbound.accept_frames(&mut many());
+    outbound.accept_frames(&mut tens(0, 2_000));
     let whole = speak(&mut outbound, &mut sealer());
     // The peer has the first message, and of the third two parts.
     for (received, partial) in [(1, 0), (2, 0), (2, 2 * 65_536), (3, 0), (500, 0)] {
@@ -186,7 +186,7 @@ fn an_acknowledgement_within_what_was_sealed_makes_room() {
         ..WIDE
     };
     let mut outbound = Outbound::new(narrow, WIDE);
-    outbound.accept_frames(&mut many());
+    outbound.accept_frames(&mut tens(0, 2_000));
     speak(&mut outbound, &mut sealer());
     assert!(!outbound.has_room());
     outbound.handle_ack(1_500, WIDE).unwrap();
@@ -198,20 +198,54 @@ fn an_acknowledgement_within_what_was_sealed_makes_room() {
 
 #[test]
 fn who_acknowledges_what_is_not_even_written_confuses_nothing() {
-    for acked in 1..=3 {
+    // Within the first chunk, which is lent; at its end; within those behind it.
+    for acked in [1, 200, 1_999, 2_000, 2_001, 2_400, 2_700] {
         let (mut sealer, mut outgoing, mut lent) = (sealer(), Outgoing::default(), Vec::new());
-        let mut outbound = Outbound::new(WIDE, WIDE);
-        let sent: Vec<_> = (0..3).map(|number| bytes(40_000, number)).collect();
-        for body in &sent {
-            outbound.accept(body.clone(), None);
+        // The bytes are used up, so that each acknowledgement should make room.
+        let full = Credit {
+            bytes: 27_000,
+            ..WIDE
+        };
+        let mut outbound = Outbound::new(full, WIDE);
+        for (first, count) in [(1, 2_000), (2_001, 400), (2_401, 300)] {
+            outbound.accept_frames(&mut tens(first, count));
         }
+        assert!(!outbound.has_room());
         outbound.pull(outgoing.frames(), usize::MAX);
         outbound.handle_ack(acked, WIDE).unwrap();
         outgoing.seal(&mut sealer, &mut lent).unwrap();
         outbound.keep(&mut lent);
+        outbound.handle_ack(acked, WIDE).unwrap();
         let (_, unconfirmed) = outbound.finish();
-        assert_eq!(bodies(&unconfirmed), sent[acked as usize..]);
+        let texts = unconfirmed.iter().map(|message| message.as_text().unwrap());
+        let expected: Vec<_> = (acked + 1..=2_700).map(|it| format!("{it:010}")).collect();
+        assert!(texts.eq(expected), "{acked}");
+        let ids = unconfirmed.iter().map(|message| message.id().get());
+        assert!(ids.eq(acked + 1..=2_700), "{acked}");
     }
+}
+
+#[test]
+fn a_key_is_held_as_long_as_something_waits_that_it_sealed() {
+    let mut outbound = Outbound::new(WIDE, WIDE);
+    let mut sealer = sealer();
+    // Two records each.
+    for number in 0..4 {
+        outbound.accept(bytes(20_000, number), None);
+    }
+    speak(&mut outbound, &mut sealer);
+    assert_eq!(sealer.key_holders(), 1 + 4 * 2);
+    outbound.handle_ack(1, WIDE).unwrap();
+    assert_eq!(sealer.key_holders(), 1 + 3 * 2);
+    // What the peer has and has not acknowledged stays as it is.
+    let point = crate::protocol::ResumePoint {
+        received: 2,
+        partial: 0,
+    };
+    outbound.resume(point, WIDE).unwrap();
+    assert_eq!(sealer.key_holders(), 1 + 2);
+    outbound.finish();
+    assert_eq!(sealer.key_holders(), 1);
 }
 
 #[test]
@@ -225,23 +259,31 @@ fn what_was_sealed_and_acknowledged_is_used_again() {
 }
 
 #[test]
-fn damaged_memory_damages_one_message() {
+fn damaged_memory_damages_one_record() {
     let (mut sealer, mut outgoing, mut lent) = (sealer(), Outgoing::default(), Vec::new());
     let mut outbound = Outbound::new(WIDE, WIDE);
-    outbound.accept(bytes(40_000, 1), None);
+    let body = bytes(60_000, 1);
+    outbound.accept(body.clone(), None);
     outbound.accept("behind", None);
     outbound.pull(outgoing.frames(), usize::MAX);
     outgoing.seal(&mut sealer, &mut lent).unwrap();
     let Lent { frames, sealed } = lent.remove(0);
     let mut damaged = frames.to_vec();
-    damaged[30_000] ^= 1;
+    damaged[20_000] ^= 1;
     lent.push(Lent {
         frames: damaged.into(),
         sealed,
     });
     outbound.keep(&mut lent);
     let (_, unconfirmed) = outbound.finish();
-    assert_ne!(unconfirmed[0].as_bytes(), bytes(40_000, 1));
-    assert_eq!(unconfirmed[0].as_bytes().len(), 40_000);
-    assert_eq!(unconfirmed[1], "behind");
+    let [first, second] = &unconfirmed[..] else {
+        panic!("{unconfirmed:?}");
+    };
+    let pairs = first.as_bytes().chunks(15_000).zip(body.chunks(15_000));
+    assert!(
+        pairs
+            .map(|(left, right)| left == right)
+            .eq([true, false, true, true])
+    );
+    assert_eq!(second, "behind");
 }
