@@ -25,8 +25,8 @@ const LINES: usize = 20_000;
 /// So slowly that the failures fall in the middle of it.
 const BREATH: usize = 5;
 const FAILURES: usize = 5;
-/// How long a cable is unplugged for a moment: short enough for TCP to survive it.
-const MOMENT: Duration = Duration::from_millis(300);
+/// More than a kernel takes to notice that nothing is acknowledged.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server on the left and a client on the right, in a conversation.
 fn conversation(cable: &Cable, options: &[&str]) -> (Ptp, Ptp) {
@@ -70,14 +70,32 @@ fn talk_while(cable: &Cable, fail: impl Fn(&Ptp, &Ptp)) -> (Ended, Ended) {
     (server, client)
 }
 
+/// How often TCP on this program's computer has waited in vain for an acknowledgement.
+fn timeouts(program: &Ptp) -> u64 {
+    let counters = format!("/proc/{}/net/netstat", program.child.id());
+    let counters = std::fs::read_to_string(counters).unwrap();
+    // A line of names, and one of values.
+    let mut lines = counters.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let (_, value) = pairs.find(|(name, _)| *name == "TCPTimeouts").unwrap();
+    value.parse().unwrap()
+}
+
 #[test]
 #[ignore = "needs root"]
 fn a_cable_that_is_unplugged_for_a_moment_does_not_show() {
     let cable = Cable::new();
-    let ended = talk_while(&cable, |_, _| {
+    let ended = talk_while(&cable, |server, client| {
+        let both = || timeouts(server) + timeouts(client);
+        let before = both();
         cable.fail(Fault::Unplugged);
-        // Nothing tells of it: it is over before anybody notices.
-        thread::sleep(MOMENT);
+        // TCP has noticed, and survives it.
+        let deadline = Instant::now() + PATIENCE;
+        while both() == before {
+            assert!(Instant::now() < deadline, "nobody noticed");
+            thread::yield_now();
+        }
         cable.mend();
     });
     for ended in [ended.0, ended.1] {
