@@ -115,10 +115,7 @@ impl Sealer {
     ///
     /// `None` if the numbers of this direction are used up; nothing may be sent then.
     pub(crate) fn seal(&mut self, out: &mut Vec<u8>, start: usize) -> Option<()> {
-        let nonce = self.0.advance()?;
-        let plaintext = &mut out[start + PREFIX..];
-        let prefix = prefix(plaintext)?;
-        let tag = seal(&self.0.key, nonce, plaintext)?;
+        let (prefix, tag, _) = self.encrypt(&mut out[start + PREFIX..])?;
         out[start..start + PREFIX].copy_from_slice(&prefix);
         out.extend_from_slice(tag.as_ref());
         Some(())
@@ -128,9 +125,7 @@ impl Sealer {
     ///
     /// `None` as `seal`.
     pub(crate) fn seal_in_place(&mut self, plaintext: &mut [u8]) -> Option<SealedInPlace> {
-        let nonce = self.0.advance()?;
-        let prefix = prefix(plaintext)?;
-        let tag = seal(&self.0.key, nonce, plaintext)?;
+        let (prefix, tag, nonce) = self.encrypt(plaintext)?;
         Some(SealedInPlace {
             prefix,
             tag,
@@ -138,12 +133,14 @@ impl Sealer {
             nonce,
         })
     }
-}
 
-/// How long the record with this plaintext will be.
-fn prefix(plaintext: &[u8]) -> Option<[u8; PREFIX]> {
-    let length = u16::try_from(plaintext.len() + TAG).ok()?;
-    Some(length.to_be_bytes())
+    /// The next record: what goes before it, what goes behind it, and its nonce.
+    fn encrypt(&mut self, plaintext: &mut [u8]) -> Option<([u8; PREFIX], Tag, NonceBytes)> {
+        let nonce = self.0.advance()?;
+        let length = u16::try_from(plaintext.len() + TAG).ok()?;
+        let tag = seal(&self.0.key, nonce, plaintext)?;
+        Some((length.to_be_bytes(), tag, nonce))
+    }
 }
 
 /// A record that was sealed where it lies: what stands around it on the wire, and how it is opened
